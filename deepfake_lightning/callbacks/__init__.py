@@ -1,0 +1,21 @@
+"""Plug-ins for the Trainer, one file each; name them by ``class_path`` in a config.
+
+Lightning's own callbacks (checkpointing, weight averaging, gradual unfreezing, ...) plug in
+the same way.
+"""
+
+from deepfake_lightning.callbacks.early_stopping import EarlyStopping
+from deepfake_lightning.callbacks.evaluation_report import EvaluationReport
+from deepfake_lightning.callbacks.interruption import Interruption
+from deepfake_lightning.callbacks.progress import TrainingProgress
+from deepfake_lightning.callbacks.step_time import StepTime
+from deepfake_lightning.callbacks.tensorboard_pictures import TensorBoardPictures
+
+__all__ = [
+    "EarlyStopping",
+    "EvaluationReport",
+    "Interruption",
+    "StepTime",
+    "TensorBoardPictures",
+    "TrainingProgress",
+]

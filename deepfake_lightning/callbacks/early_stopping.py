@@ -1,0 +1,86 @@
+"""Lightning's early stopping, strict about what it monitors."""
+
+from __future__ import annotations
+
+import difflib
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+
+from deepfake_lightning.errors import UndefinedMetricError
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Stops a training when the monitored metric has not improved for ``patience`` epochs.
+
+    Lightning's own takes a metric that is never logged for a warning, and one that is NaN for
+    the end of the training. Here the name is checked before the first step, and a metric that
+    the validation data leave undefined is an error that says so. Why the training ended is in
+    ``stopping_reason_message`` and in the run's ``run.json``.
+
+    Args:
+        monitor: name of the metric.
+        mode: 'min' or 'max', the better direction.
+        patience: validations without improvement before the training stops.
+        min_delta: smallest change that counts as an improvement.
+        stopping_threshold: stop as soon as the metric is better than this.
+        divergence_threshold: stop as soon as the metric is worse than this.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val/loss",
+        mode: str = "min",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        stopping_threshold: float | None = None,
+        divergence_threshold: float | None = None,
+    ) -> None:
+        super().__init__(
+            monitor,
+            mode=mode,
+            patience=patience,
+            min_delta=min_delta,
+            stopping_threshold=stopping_threshold,
+            divergence_threshold=divergence_threshold,
+            strict=False,  # the checks below say more
+            check_finite=False,
+        )
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse the name of a metric that the model does not log."""
+        require_logged(self.monitor, pl_module, "early_stopping.monitor")
+
+    def _run_early_stopping_check(self, trainer: Trainer) -> None:
+        value = trainer.callback_metrics.get(self.monitor)
+        if not trainer.fast_dev_run and (value is None or not value.isfinite()):
+            found = "undefined" if value is None else f"{float(value)}"
+            raise UndefinedMetricError(
+                f"{self.monitor} is {found} after epoch {trainer.current_epoch}, and the training "
+                "is steered by it",
+                why="a metric is undefined where a split has one class only or no labels; a loss "
+                "that is not finite has diverged",
+                next_step="look at the val split, lower model.lr, or monitor another metric",
+            )
+        super()._run_early_stopping_check(trainer)
+
+
+def require_logged(monitor: str | None, model: LightningModule, flag: str) -> None:
+    """Refuse to monitor what a model does not log.
+
+    Args:
+        monitor: name of the metric; None is fine.
+        model: a module that may list what it logs in ``metric_names``.
+        flag: the configuration key the name came from.
+
+    Raises:
+        UndefinedMetricError: with the nearest names.
+    """
+    names: list[str] | None = getattr(model, "metric_names", None)
+    if monitor is None or names is None or monitor in names:
+        return
+    near = difflib.get_close_matches(monitor, names, n=3, cutoff=0.5)
+    raise UndefinedMetricError(
+        f"{flag} is {monitor!r}, which nothing logs",
+        next_step=f"did you mean {', '.join(near)}?" if near else f"use one of {', '.join(names)}",
+    )

@@ -1,0 +1,114 @@
+"""What ``validate`` and ``test`` leave behind: metrics, predictions and plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from deepfake_lightning.evaluation.plots import (
+    reliability_figure,
+    roc_figure,
+    score_histogram_figure,
+)
+from deepfake_lightning.metrics import sigmoid
+from deepfake_lightning.models.scores import Scores
+from deepfake_lightning.schemas import Manifest, write_predictions
+from deepfake_lightning.storage import atomic_write, new_folder, write_json
+
+_STAGES = {"validate": "val", "test": "test"}
+
+
+class EvaluationReport(Callback):
+    """Writes a folder with ``metrics.json``, ``predictions.parquet`` and plots.
+
+    Undefined metrics are null. Pictures that could not be read are rows of the predictions with
+    the status ``unreadable``, and are counted in the metrics file.
+
+    Args:
+        parent: the folder in which each report gets a folder of its own.
+        name: name of the report's folder; a number is added where it exists.
+        version: what is written into the predictions' column of that name.
+        about: further entries of the metrics file (checkpoint, its hash, ...).
+
+    Attributes:
+        folder: where the report is, once it is written.
+        values: the metrics, undefined ones None.
+    """
+
+    def __init__(
+        self, parent: str, name: str, version: str = "", about: dict[str, Any] | None = None
+    ) -> None:
+        self.parent = Path(parent)
+        self.name = name
+        self.version = version
+        self.about = about or {}
+        self.folder: Path | None = None
+        self.values: dict[str, float | None] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report of ``validate`` (not of validations within a training)."""
+        if trainer.state.fn == "validate":
+            self._write(trainer, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report of ``test``."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: Trainer, model: LightningModule) -> None:
+        stage = _STAGES[str(trainer.state.fn.value)]  # type: ignore[union-attr]
+        scores: Scores = model.epoch_scores[stage]  # type: ignore[union-attr, index, assignment]
+        self.values = model.evaluate(scores)  # type: ignore[operator]
+        if not trainer.is_global_zero:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        self.folder = new_folder(self.parent, self.name)
+        table = predictions(data.manifest, scores, data.damaged, self.version)
+        write_predictions(self.folder / "predictions.parquet", table)
+        known = scores.labelled()
+        record = {
+            "schema": 1,
+            "split": stage,
+            "data": str(data.manifest.origin),
+            "split_policy": data.manifest.policy,
+            "pictures": len(scores),
+            "unreadable": len(data.damaged),
+            "metrics": self.values,
+            **self.about,
+        }
+        write_json(self.folder / "metrics.json", record)
+        if len(known):
+            self._plot(known)
+
+    def _plot(self, scores: Scores) -> None:
+        assert self.folder is not None
+        figures = {
+            "roc": roc_figure(scores.logit, scores.label),
+            "reliability": reliability_figure(sigmoid(scores.logit), scores.label),
+            "scores": score_histogram_figure(scores.logit, scores.label),
+        }
+        for name, figure in figures.items():
+            with atomic_write(self.folder / f"{name}.png") as file:
+                figure.savefig(file, format="png")
+
+
+def predictions(
+    manifest: Manifest, scores: Scores, damaged: dict[int, str], version: str
+) -> pd.DataFrame:
+    """Return the predictions table: scored rows, then those that could not be read.
+
+    Args:
+        manifest: where the names of the rows are.
+        scores: what was scored.
+        damaged: row -> what is wrong with it.
+        version: of the model, for the column of that name.
+    """
+    names = ["path", "video_id", "group_id", "dataset", "method", "compression", "timestamp_ms"]
+    scored = manifest.rows.iloc[scores.row]
+    table = scored[[*names, "track_id", "frame", "label"]].assign(logit=scores.logit, status="ok")
+    lost = manifest.rows.iloc[sorted(damaged)]
+    rest = lost[[*names, "track_id", "frame", "label"]].assign(logit=pd.NA, status="unreadable")
+    whole = pd.concat([table, rest.astype(table.dtypes.to_dict(), errors="ignore")])
+    return whole.assign(version=version or None)

@@ -1,0 +1,59 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        summary: one line for the list of commands.
+        target: ``module:function``. Its signature is the flags and its docstring the help;
+            with ``takes_args`` it is called with the arguments as typed.
+        example: a line to copy.
+        takes_args: the command parses its arguments itself (LightningCLI).
+    """
+
+    summary: str
+    target: str
+    example: str
+    takes_args: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        module, _, name = self.target.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return function
+
+
+COMMANDS: dict[str, Command] = {
+    "data demo": Command(
+        "draw a small data set that proves the pipeline",
+        "deepfake_lightning.cli.data_demo:data_demo",
+        "data demo --out mlops/data/demo",
+    ),
+    "fit": Command(
+        "train a detector",
+        "deepfake_lightning.cli.training:fit",
+        "fit --config configs/b0.yaml --data.root FOLDER",
+        takes_args=True,
+    ),
+    "validate": Command(
+        "score a checkpoint on its run's val split",
+        "deepfake_lightning.cli.training:validate",
+        "validate --ckpt_path best",
+        takes_args=True,
+    ),
+    "test": Command(
+        "score a checkpoint on its run's test split",
+        "deepfake_lightning.cli.training:test",
+        "test --ckpt_path mlops/runs/deepfake-detection/v1.0.0/checkpoints/best.ckpt",
+        takes_args=True,
+    ),
+}

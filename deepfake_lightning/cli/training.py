@@ -1,0 +1,119 @@
+"""``fit``, ``validate`` and ``test``: LightningCLI, and a table of what it left."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from deepfake_lightning.errors import UsageError
+
+if TYPE_CHECKING:
+    from deepfake_lightning.callbacks import EvaluationReport
+    from deepfake_lightning.training import RunResult
+
+_NOT_FOR_USERS = (
+    ".*does not have many workers.*",  # the data module chooses them
+    ".*is smaller than the logging interval.*",
+    ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
+    ".*LeafSpec.*is deprecated.*",
+)
+T = TypeVar("T")
+
+
+def fit(args: list[str]) -> int:
+    """Train; print where things are; 130 where it was interrupted."""
+    from deepfake_lightning.training.run import fit as run_fit
+
+    result = _guarded(lambda: run_fit(["fit", *args]))
+    _print_result(result)
+    return 130 if result.status == "interrupted" else 0
+
+
+def validate(args: list[str]) -> int:
+    """Score a checkpoint on ``val``."""
+    return _score("validate", args)
+
+
+def test(args: list[str]) -> int:
+    """Score a checkpoint on ``test``."""
+    return _score("test", args)
+
+
+def _score(verb: str, args: list[str]) -> int:
+    from deepfake_lightning.callbacks import EvaluationReport
+    from deepfake_lightning.training.lightning_cli import TrainingCLI
+
+    cli = _guarded(lambda: TrainingCLI([verb, *args]))
+    report = next(c for c in cli.trainer.callbacks if isinstance(c, EvaluationReport))  # type: ignore[attr-defined]
+    _print_report(verb, report)
+    return 0
+
+
+def _guarded(action: Callable[[], T]) -> T:
+    """Run with Lightning's chatter off, and its complaints about settings as typed errors."""
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for pattern in _NOT_FOR_USERS:
+            warnings.filterwarnings("ignore", pattern)
+        try:
+            return action()
+        except MisconfigurationException as error:
+            raise UsageError(str(error), next_step="correct the trainer's settings") from error
+
+
+def _print_result(result: RunResult) -> None:
+    table = Table(title=f"{result.status}: {result.stop_reason}", title_justify="left", box=None)
+    table.add_column("what")
+    table.add_column("where", overflow="fold")
+    if result.best_score is not None:
+        table.add_row("best " + str(result.monitor), f"{result.best_score:.4f}")
+    if result.best_checkpoint is not None:
+        table.add_row("best checkpoint", _near(result.best_checkpoint))
+    if result.last_checkpoint is not None:
+        table.add_row("last checkpoint", _near(result.last_checkpoint))
+    if result.run_dir is not None:
+        table.add_row("run's record", _near(result.run_dir / "run.json"))
+        table.add_row("curves and pictures", f"tensorboard --logdir {_near(result.run_dir.parent.parent)}")
+    if result.status == "interrupted" and result.last_checkpoint is not None:
+        table.add_row("next", f"deepfake-lightning fit --ckpt_path {_near(result.last_checkpoint)}")
+    elif result.best_checkpoint is not None:
+        table.add_row("next", f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}")
+    Console().print(table)
+
+
+def _print_report(verb: str, report: EvaluationReport) -> None:
+    split = {"validate": "val", "test": "test"}[verb]
+    table = Table(title=f"{split} split", title_justify="left", box=None)
+    for column in ("metric", "frames", "items"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, value in report.values.items():
+        if not name.startswith("item_"):
+            items = report.values.get(f"item_{name}") if name != "loss" else ""
+            table.add_row(name, _number(value), _number(items))
+    console = Console()
+    console.print(table)
+    if report.folder is not None:
+        console.print(f"report: {_near(report.folder)}", highlight=False, soft_wrap=True)
+
+
+def _number(value: float | str | None) -> str:
+    if value is None:
+        return "undefined"
+    return value if isinstance(value, str) else f"{value:.4f}"
+
+
+def _near(path: Path) -> str:
+    """Return a path relative to the current folder where it lies below it."""
+    path, here = path.resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+

@@ -1,0 +1,260 @@
+"""From a folder, an index or a manifest to the loaders of each split."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
+from deepfake_lightning.data.layouts import read_media
+from deepfake_lightning.data.lineage import check_unseen, identity_digests
+from deepfake_lightning.data.scan import find_damaged, report_damaged
+from deepfake_lightning.data.splits import check_classes, check_splits, draw_splits
+from deepfake_lightning.data.transforms import Augmentation, TrainTransform
+from deepfake_lightning.errors import DataError
+from deepfake_lightning.schemas import Aggregation, Batch, Manifest, Preprocess
+
+log = logging.getLogger(__name__)
+
+Split = Literal["train", "val", "calib", "test", "gate"]
+DEFAULT_SHARES = {"train": 0.7, "val": 0.1, "calib": 0.05, "test": 0.15}
+_STAGE_SPLITS: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+}
+
+
+class DeepfakeDataModule(LightningDataModule):
+    """Face pictures of a data set, split by identity, augmented for training.
+
+    Args:
+        root: a folder with real/ and fake/ in it (also below train/, val/, test/), a folder
+            with index.csv or manifest.csv, or such a file.
+        batch_size: pictures in a batch, per process.
+        image_size: side of the network's input, pixels.
+        splits: shares of train, val, calib and test, where the data come without splits.
+        split_seed: seed of that draw; the training's seed plays no part in it.
+        resplit: draw new splits also where the data come with their own.
+        group_pattern: regular expression whose first group names the person or clip in a
+            file's name, for plain folders.
+        balance: 'sampler' shows both classes equally often in training; 'none' as they come.
+        augment: whether training pictures are augmented.
+        augmentation: the probability of each augmentation.
+        num_workers: loader processes; null: one less than there are cores, 8 at most.
+        strict: stop at a damaged picture instead of listing and skipping it.
+        mean: of the normalisation, per channel; null: what the backbone was pretrained with.
+        std: likewise.
+        interpolation: how pictures are resized.
+        window: frames over which scores are averaged before the maximum is an item's score.
+        seed: of order and augmentation; null: the one of seed_everything, or 0.
+
+    Example:
+        >>> data = DeepfakeDataModule("faces", batch_size=16)  # doctest: +SKIP
+        >>> Trainer().fit(DeepfakeDetector(), datamodule=data)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 32,
+        image_size: int = 224,
+        splits: dict[str, float] | None = None,
+        split_seed: int = 0,
+        resplit: bool = False,
+        group_pattern: str | None = None,
+        balance: Literal["none", "sampler"] = "none",
+        augment: bool = True,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  (it is frozen)
+        num_workers: int | None = None,
+        strict: bool = False,
+        mean: tuple[float, float, float] | None = None,
+        std: tuple[float, float, float] | None = None,
+        interpolation: Literal["area", "linear", "cubic"] = "area",
+        window: int = 8,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        # Checkpoints hold plain types only, so that they load with weights_only=True.
+        self.hparams["augmentation"] = asdict(augmentation)
+        self._augmentation = augmentation if augment else None
+        self._given_preprocess = {
+            "size": image_size,
+            "interpolation": interpolation,
+            "aggregation": Aggregation(window=window),
+            **({"mean": mean} if mean else {}),
+            **({"std": std} if std else {}),
+        }
+        self._datasets: dict[str, FaceDataset] = {}
+        self._trained_on: NDArray[np.int64] | None = None
+        self.damaged: dict[int, str] = {}
+        self.manifest: Manifest | None = None
+
+    def prepare_data(self) -> None:
+        """Fail on the data before a run's folder is made (Lightning calls this first)."""
+        if self.trainer is not None and self.trainer.state.fn is not None:
+            self.setup(self.trainer.state.fn.value)
+
+    def setup(self, stage: str) -> None:
+        """Read the data and make the data sets of a stage (``fit``, ``validate``, ``test``)."""
+        self.load()
+        for split in _STAGE_SPLITS[stage]:
+            self.dataset(split)
+
+    def load(self) -> Manifest:
+        """Return the manifest, read and split once.
+
+        Raises:
+            DataError: nothing there, an unknown layout, a wrong cell, a leaking split.
+        """
+        if self.manifest is not None:
+            return self.manifest
+        hparams = self.hparams
+        manifest = read_media(Path(hparams["root"]), group_pattern=hparams["group_pattern"])
+        if (manifest.rows["media_type"] == "video").any():
+            raise DataError(
+                f"{manifest.origin}: it lists videos; training takes face pictures",
+                next_step="extract face crops and train on those",
+            )
+        rows = manifest.rows
+        if hparams["resplit"] or rows["split"].isna().all():
+            shares = hparams["splits"] or DEFAULT_SHARES
+            rows = rows.assign(split=draw_splits(rows, shares, hparams["split_seed"]))
+        elif rows["split"].isna().any():
+            log.warning("%d rows of %s name no split and are not used",
+                        rows["split"].isna().sum(), manifest.origin)  # fmt: skip
+            rows = rows.assign(split=rows["split"].fillna("unused"))
+        manifest = manifest.with_rows(rows)
+        check_splits(manifest)
+        self.manifest = manifest
+        return manifest
+
+    def dataset(self, split: Split) -> FaceDataset:
+        """Return the data set of a split; damaged pictures are listed and left out.
+
+        Raises:
+            SplitError: it is empty, or has one class only (which only ``test`` may have).
+            MediaError: pictures are damaged and ``strict`` is on.
+        """
+        if split in self._datasets:
+            return self._datasets[split]
+        manifest = self.load()
+        check_classes(manifest.rows, split, manifest.origin, one_class=split == "test")
+        chosen = manifest.rows["split"] == split
+        if split != "test":  # pictures without a label teach nothing, but can be scored
+            chosen &= manifest.rows["label"].notna()
+        rows = np.flatnonzero(chosen.to_numpy(bool))
+        faults = find_damaged(manifest, rows, quiet=not self._is_first)
+        strict = self.hparams["strict"]
+        report_damaged(manifest, faults, len(rows), strict=strict, quiet=not self._is_first)
+        self.damaged.update({int(row): str(fault) for row, fault in faults.items()})
+        rows = np.setdiff1d(rows, faults.index.to_numpy(np.int64))
+        augment = None
+        if split == "train" and self._augmentation is not None:
+            augment = TrainTransform(self.preprocess, self._augmentation)
+        self._datasets[split] = FaceDataset(manifest, rows, self.preprocess, augment)
+        return self._datasets[split]
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How pictures become input: as configured, and else as the backbone was pretrained."""
+        network = self.trainer.lightning_module if self.trainer is not None else None
+        statistics = getattr(network, "input_statistics", {})
+        return Preprocess(**{**statistics, **self._given_preprocess})
+
+    def items(self) -> NDArray[np.int64]:
+        """Return int64 [rows of the manifest]: which item (clip) each row belongs to."""
+        return np.asarray(self.load().rows["video_id"].astype("category").cat.codes, np.int64)
+
+    def class_counts(self, split: Split = "train") -> NDArray[np.int64]:
+        """Return int64 [2]: real and fake pictures of a split."""
+        return np.bincount(self.dataset(split).labels, minlength=2)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of ``train``: shuffled or balanced, augmented, seeded per sample."""
+        dataset = self.dataset("train")
+        seed = self.hparams["seed"]
+        sampler = EpochSampler(
+            dataset.labels,
+            balance=self.hparams["balance"] == "sampler",
+            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed,
+            world_size=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )
+        # One picture left over for the last batch would break batch normalisation.
+        drop_last = len(sampler) > self.hparams["batch_size"]
+        return self._loader(dataset, sampler=sampler, drop_last=drop_last)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of ``val``."""
+        return self.eval_dataloader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of ``test``."""
+        return self.eval_dataloader("test")
+
+    def eval_dataloader(self, split: Split) -> DataLoader[Batch]:
+        """Return a loader of any split, in the manifest's order, without augmentation."""
+        return self._loader(self.dataset(split))
+
+    def _loader(self, dataset: FaceDataset, **kwargs: Any) -> DataLoader[Batch]:
+        workers = self.hparams["num_workers"]
+        if workers is None:
+            workers = min(8, max(1, (os.cpu_count() or 2) - 1))
+        return DataLoader(
+            dataset,  # type: ignore[arg-type]
+            batch_size=self.hparams["batch_size"],
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+            **kwargs,
+        )
+
+    @property
+    def _is_first(self) -> bool:
+        return self.trainer is None or self.trainer.is_global_zero
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the data: whom it was trained on, and the preprocessing."""
+        if self._trained_on is None:
+            rows = self.load().rows
+            self._trained_on = identity_digests(rows[rows["split"] == "train"])
+        return {
+            "trained_on": torch.from_numpy(self._trained_on),
+            "content_hash": self.load().content_hash(),
+            "preprocess": self.preprocess.to_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Compare a checkpoint's data with these.
+
+        Raises:
+            SplitError: a scored split holds identities that the checkpoint was trained on.
+        """
+        trained_on = state["trained_on"].numpy()
+        rows = self.load().rows
+        for split in self._datasets.keys() - {"train"}:
+            check_unseen(rows[rows["split"] == split], trained_on, split)
+        was, now = state["preprocess"], self.preprocess.to_dict()
+        changed = {key for key in was if was[key] != now.get(key)}
+        if changed and self._is_first:
+            log.warning(
+                "the preprocessing differs from the checkpoint's: %s",
+                ", ".join(f"{key} {was[key]} -> {now.get(key)}" for key in sorted(changed)),
+            )
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the parallelism

@@ -1,0 +1,62 @@
+"""What a folder or file of media holds: one module per layout.
+
+A layout is a function ``read(root, ...) -> Manifest | None`` that returns None where it
+does not recognise ``root`` and raises a typed error where it does but something in it is
+wrong. To add one, write a module with such a function and name it in :func:`read_media`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfake_lightning.data.layouts import class_folders, index_file
+from deepfake_lightning.errors import LayoutError
+from deepfake_lightning.schemas import Manifest, read_manifest
+from deepfake_lightning.schemas.manifest import METADATA
+
+MANIFEST_NAMES = ("manifest.parquet", "manifest.csv")
+
+
+def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
+    """Return the manifest of ``root``.
+
+    Args:
+        root: a manifest or index file (CSV, Parquet), or a folder with
+            ``manifest.csv``/``.parquet``, ``index.csv``, or ``real/`` and ``fake/``
+            (also below ``train/``, ``val/``, ``test/``).
+        group_pattern: for class folders, a regular expression whose first group, found
+            in a file's name, is the person or clip the file belongs to.
+
+    Raises:
+        LayoutError: nothing is there, or nothing is recognised.
+        TableError: a file, row and column that is wrong.
+    """
+    if not root.exists():
+        raise LayoutError(f"no data: {root} does not exist", next_step=_ways_on(root))
+    if root.is_file():
+        return _read_file(root)
+    for name in MANIFEST_NAMES:
+        if (root / name).is_file():
+            return read_manifest(root / name)
+    if (root / "index.csv").is_file():
+        return index_file.read(root / "index.csv")
+    manifest = class_folders.read(root, group_pattern=group_pattern)
+    if manifest is None:
+        raise LayoutError(
+            f"no data: {root} holds no manifest, no index.csv and no real/ and fake/ folders",
+            next_step=_ways_on(root),
+        )
+    return manifest
+
+
+def _read_file(path: Path) -> Manifest:
+    is_manifest = path.name in MANIFEST_NAMES or (path.parent / METADATA).is_file()
+    return read_manifest(path) if is_manifest else index_file.read(path)
+
+
+def _ways_on(root: Path) -> str:
+    return (
+        "either draw demo data with `deepfake-lightning data demo` and pass "
+        "`--data.root mlops/data/demo`,\n"
+        f"      or put face pictures in {root}/real and {root}/fake (or pass `--data.root FOLDER`)"
+    )

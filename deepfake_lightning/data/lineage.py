@@ -1,0 +1,52 @@
+"""Which identities a checkpoint was trained on, so that it is never measured on them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake_lightning.errors import SplitError
+
+
+def identity_digests(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Return a sorted int64 digest of every group, target and source in ``rows``.
+
+    Names are hashed with their data set (blake2b, 8 bytes): a checkpoint can tell whether it
+    has seen an identity without naming anybody.
+    """
+    prefix = rows["dataset"] + "/"
+    names = pd.concat(
+        [rows["group_id"], prefix + rows["target_id"], prefix + rows["source_id"]]
+    ).dropna()
+    digests = [_digest(str(name)) for name in names.unique()]
+    return np.unique(np.array(digests, np.int64))
+
+
+def _digest(name: str) -> int:
+    value = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(value, "big", signed=True)
+
+
+def check_unseen(rows: pd.DataFrame, trained_on: NDArray[np.int64], split: str) -> None:
+    """Refuse to score identities that a checkpoint was trained on.
+
+    Args:
+        rows: the rows to be scored.
+        trained_on: int64, what :func:`identity_digests` gave for the training rows.
+        split: name of the scored split, for the message.
+
+    Raises:
+        SplitError: names how many and one of them.
+    """
+    groups = rows["group_id"].astype(str).unique()
+    seen = [name for name in groups if np.isin(_digest(name), trained_on)]
+    if seen:
+        raise SplitError(
+            f"{len(seen)} of {len(groups)} identities of the {split} split were trained on by "
+            f"this checkpoint, {seen[0]!r} for one",
+            why="the data or their splits have changed since, and the figures would flatter it",
+            next_step="score the data and splits it was trained with, or other people's data",
+        )

@@ -1,0 +1,168 @@
+"""Splits by identity: nothing that belongs together stands on two sides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from deepfake_lightning.errors import SplitError, UsageError
+from deepfake_lightning.schemas import SCORED_SPLITS, Manifest
+
+DRAWN_SPLITS = ("train", "val", "calib", "test")
+
+
+def identity_groups(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Return each row's component of the identity graph, int64 [rows].
+
+    Nodes are groups and identities (within their data set); every row ties its group, its
+    target and its source together. A fake has two identities, and both count.
+    """
+    names = [
+        rows[column].where(rows[column].isna(), kind + rows["dataset"] + "/" + rows[column])
+        for column, kind in (("group_id", "g:"), ("target_id", "i:"), ("source_id", "i:"))
+    ]
+    codes, _ = pd.factorize(pd.concat(names, ignore_index=True), use_na_sentinel=True)
+    nodes = codes.reshape(3, len(rows))
+    edges = [(nodes[0][ok], other[ok]) for other in nodes[1:] for ok in [other >= 0]]
+    left, right = (np.concatenate(side) for side in zip(*edges, strict=True))
+    size = int(codes.max(initial=-1)) + 1
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    return np.asarray(component[nodes[0]], np.int64)
+
+
+def check_shares(shares: Mapping[str, float]) -> dict[str, float]:
+    """Return the shares in the order train, val, calib, test, without the zero ones.
+
+    Raises:
+        UsageError: an unknown split, a negative share, a sum other than 1, or no train or val.
+    """
+    unknown = set(shares) - set(DRAWN_SPLITS)
+    if unknown:
+        raise UsageError(
+            f"data.splits: unknown split {', '.join(sorted(unknown))}",
+            next_step=f"use {', '.join(DRAWN_SPLITS)}",
+        )
+    total = sum(shares.values())
+    if abs(total - 1.0) > 1e-6 or min(shares.values(), default=0.0) < 0:
+        raise UsageError(
+            f"data.splits: shares {dict(shares)} add up to {total:g}",
+            next_step="give shares of 0 or more that add up to 1",
+        )
+    return {name: shares[name] for name in DRAWN_SPLITS if shares.get(name, 0.0) > 0}
+
+
+def draw_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> NDArray[np.str_]:
+    """Return a split for each row: by identity group, stratified by label, reproducible.
+
+    Groups are taken in an order drawn from ``seed`` and their names (so the order of the rows
+    plays no part), large ones first, each into the split that is furthest below its share of
+    that group's classes.
+
+    Args:
+        rows: manifest rows.
+        shares: split name -> share of the rows; see :func:`check_shares`.
+        seed: the split's own seed, not the training's.
+
+    Raises:
+        SplitError: there are fewer groups than splits.
+    """
+    shares = check_shares(shares)
+    component = identity_groups(rows)
+    labels = rows["label"].fillna(-1).to_numpy(int)
+    classes, label_codes = np.unique(labels, return_inverse=True)
+    count = int(component.max(initial=-1)) + 1
+    sizes = np.zeros((count, len(classes)))
+    np.add.at(sizes, (component, label_codes), 1)
+    used = np.flatnonzero(sizes.sum(axis=1))
+    if len(used) < len(shares):
+        raise SplitError(
+            f"{len(used)} identity groups cannot fill {len(shares)} splits",
+            why="a group (a person, or a clip and its fakes) stands in one split only",
+            next_step="add data of other people, or use fewer splits",
+        )
+    wanted = np.array(list(shares.values()))[:, None] * sizes.sum(axis=0)
+    given = np.zeros_like(wanted)
+    split_of = np.zeros(count, int)
+    for group in _drawn_order(rows, component, used, sizes, seed):
+        need = (wanted - given) / np.maximum(wanted, 1e-9)
+        chosen = int(np.argmax(need @ sizes[group]))
+        split_of[group] = chosen
+        given[chosen] += sizes[group]
+    return np.array(list(shares))[split_of[component]]
+
+
+def _drawn_order(
+    rows: pd.DataFrame,
+    component: NDArray[np.int64],
+    used: NDArray[np.int64],
+    sizes: NDArray[np.float64],
+    seed: int,
+) -> list[int]:
+    """Return the groups, largest first, ties in an order drawn from the seed and their names."""
+    names = rows["group_id"].astype(str).groupby(component).min()
+
+    def key(group: int) -> tuple[float, bytes]:
+        text = f"{seed}/{names[group]}".encode()
+        return (-float(sizes[group].sum()), hashlib.blake2b(text, digest_size=8).digest())
+
+    return sorted((int(group) for group in used), key=key)
+
+
+def check_splits(manifest: Manifest) -> None:
+    """Refuse a manifest in which an identity stands in two scored splits, or in train and one.
+
+    The policy ``official`` (splits as published) is let through: reports name it.
+
+    Raises:
+        SplitError: names an identity and the splits it is in.
+    """
+    if manifest.policy == "official":
+        return
+    rows = manifest.rows[manifest.rows["split"].isin(["train", *SCORED_SPLITS])]
+    if rows.empty:
+        return
+    component = identity_groups(rows)
+    splits = rows["split"].groupby(component).unique()
+    leaking = splits[splits.map(len) > 1]
+    if len(leaking):
+        first = rows[component == leaking.index[0]]
+        names = sorted(first["group_id"].unique())
+        raise SplitError(
+            f"{manifest.origin}: identity {', '.join(names[:3])} stands in "
+            f"{' and '.join(sorted(leaking.iloc[0]))}"
+            + (f" (and {len(leaking) - 1} more identities)" if len(leaking) > 1 else ""),
+            why="a detector recognises people it was trained on, so its scores would flatter it",
+            next_step="move each identity to one split, or draw new ones with --data.resplit true",
+        )
+
+
+def check_classes(
+    rows: pd.DataFrame, split: str, origin: object, *, one_class: bool = False
+) -> None:
+    """Refuse a split that is empty or, unless ``one_class``, holds one class only.
+
+    Raises:
+        SplitError: names the split and what it lacks.
+    """
+    labels = rows.loc[rows["split"] == split, "label"].dropna()
+    counts = {name: int((labels == value).sum()) for name, value in (("real", 0), ("fake", 1))}
+    if not sum(counts.values()):
+        there = ", ".join(sorted(rows["split"].dropna().unique())) or "none"
+        raise SplitError(
+            f"{origin}: the {split} split is empty (splits with data: {there})",
+            next_step="add labelled data to it, or draw new splits with --data.resplit true",
+        )
+    for name, count in counts.items():
+        if count == 0 and not one_class:
+            raise SplitError(
+                f"{origin}: the {split} split has one class only, no {name} pictures",
+                why="nothing can be learnt or ranked with one class",
+                next_step=f"add {name} pictures, or draw new splits with --data.resplit true",
+            )

@@ -1,0 +1,91 @@
+"""Training-time augmentation, seeded per sample."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.media import normalise, resize
+from deepfake_lightning.schemas import Preprocess
+
+# Read when albumentations is imported: it would ask the network for a newer version.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Probability of each augmentation of a training picture, in [0, 1].
+
+    All but ``flip``, ``shift`` and ``cutout`` imitate what platforms do to pictures, so that
+    the network does not learn compression for forgery.
+
+    Args:
+        flip: mirror left and right.
+        shift: move by up to 4 %, scale by up to 10 %, turn by up to 8 degrees.
+        jpeg: compress again, quality 50 to 100.
+        blur: Gaussian, 3 to 5 pixels.
+        downscale: shrink to 40-90 % and enlarge again.
+        noise: Gaussian, standard deviation 1-5 % of the range.
+        colour: brightness and contrast up to 20 %, hue and saturation a little.
+        cutout: black out 1 to 3 rectangles of 8-25 % of the side.
+    """
+
+    flip: float = 0.5
+    shift: float = 0.3
+    jpeg: float = 0.3
+    blur: float = 0.1
+    downscale: float = 0.1
+    noise: float = 0.1
+    colour: float = 0.3
+    cutout: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise UsageError(
+                    f"data.augmentation.{name} is {value:g}", next_step="give a probability, 0 to 1"
+                )
+
+
+class TrainTransform:
+    """Resize, augment and normalise a picture; the same seed gives the same result.
+
+    albumentations' own ``Compose(seed=...)`` gives every worker the same stream and repeats it
+    each epoch, so the seed is set for each sample.
+    """
+
+    def __init__(self, preprocess: Preprocess, augmentation: Augmentation) -> None:
+        self.preprocess = preprocess
+        self._compose = A.Compose(_operations(augmentation))
+
+    def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
+        """Return float32 [3, size, size] of uint8 [H, W, 3]."""
+        self._compose.set_random_seed(seed)
+        augmented = self._compose(image=resize(image, self.preprocess))["image"]
+        return normalise(augmented, self.preprocess)
+
+
+def _operations(p: Augmentation) -> list[A.BasicTransform]:
+    shift = {"translate_percent": (-0.04, 0.04), "scale": (0.9, 1.1), "rotate": (-8, 8)}
+    return [
+        A.HorizontalFlip(p=p.flip),
+        A.Affine(**shift, border_mode=2, p=p.shift),  # 2: mirror, no black corners to learn
+        A.RandomBrightnessContrast(0.2, 0.2, p=p.colour),
+        A.HueSaturationValue(8, 15, 8, p=p.colour),
+        A.Downscale(scale_range=(0.4, 0.9), p=p.downscale),
+        A.GaussianBlur(blur_limit=(3, 5), p=p.blur),
+        A.GaussNoise(std_range=(0.01, 0.05), p=p.noise),
+        A.ImageCompression(quality_range=(50, 100), p=p.jpeg),
+        A.CoarseDropout(
+            num_holes_range=(1, 3),
+            hole_height_range=(0.08, 0.25),
+            hole_width_range=(0.08, 0.25),
+            p=p.cutout,
+        ),
+    ]

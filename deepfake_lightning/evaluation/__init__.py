@@ -1,0 +1,1 @@
+"""Evaluation of a detector: what is measured on a split and how it is shown."""

@@ -1,0 +1,35 @@
+"""From a decoded picture to a network's input, the same at training and serving."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_lightning.schemas import Preprocess
+
+_INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
+
+def resize(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Return ``image`` (uint8 [H, W, 3]) at the input size, uint8 [size, size, 3]."""
+    if image.shape[:2] == (preprocess.size, preprocess.size):
+        return image
+    size = (preprocess.size, preprocess.size)
+    flag = _INTERPOLATIONS[preprocess.interpolation]
+    return np.asarray(cv2.resize(image, size, interpolation=flag), np.uint8)
+
+
+def normalise(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.float32]:
+    """Return float32 [3, H, W], ``(pixel / 255 - mean) / std`` of uint8 [H, W, 3]."""
+    scale = 1.0 / (255.0 * np.asarray(preprocess.std, np.float32))
+    shift = -np.asarray(preprocess.mean, np.float32) / np.asarray(preprocess.std, np.float32)
+    planes = image.transpose(2, 0, 1).astype(np.float32)
+    planes *= scale[:, None, None].astype(np.float32)
+    planes += shift[:, None, None]
+    return planes
+
+
+def to_input(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.float32]:
+    """Return a network's input, float32 [3, size, size], of a crop (uint8 [H, W, 3], RGB)."""
+    return normalise(resize(image, preprocess), preprocess)

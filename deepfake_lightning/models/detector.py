@@ -1,0 +1,251 @@
+"""The detector: a timm backbone, two classes, and the numbers that say how good it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy.typing import NDArray
+from timm.optim import create_optimizer_v2
+from torch import Tensor, nn
+
+from deepfake_lightning.errors import CheckpointError, UsageError
+from deepfake_lightning.metrics import METRIC_NAMES, item_labels, item_scores, summary
+from deepfake_lightning.models.backbones import create_backbone, input_statistics
+from deepfake_lightning.models.losses import ClassificationLoss
+from deepfake_lightning.models.schedules import ScheduleName, warmup_then
+from deepfake_lightning.models.scores import Scores, ScoreTable
+from deepfake_lightning.models.weights import load_pretrained
+from deepfake_lightning.schemas import Batch
+
+Stage = Literal["train", "val", "test"]
+STAGES: tuple[Stage, ...] = ("train", "val", "test")
+TRAIN_METRICS = ("accuracy", "precision", "recall", "f1", "auroc")
+
+
+class DeepfakeDetector(LightningModule):
+    """A real/fake classifier of face pictures.
+
+    Building one touches no network: pretrained weights are loaded when a training from scratch
+    starts, not when a checkpoint follows.
+
+    Args:
+        backbone: any timm network.
+        pretrained: start from pretrained weights, from timm's hub unless ``weights`` says else.
+        weights: 'packaged' (ImageNet weights of tf_efficientnet_lite0, no network needed), or a
+            .safetensors, .pt or .ckpt file.
+        optimizer: any of timm's optimizers (adam, adamw, sgd, ...).
+        lr: highest learning rate.
+        weight_decay: of all but biases and normalisation.
+        schedule: of the learning rate after the warm-up, per step.
+        warmup_epochs: epochs (or a part of one) in which the learning rate rises.
+        label_smoothing: share of the target spread over both classes.
+        focal_gamma: exponent of the focal loss; 0 is cross-entropy.
+        class_weights: weights of real and fake in the loss; 'balanced' from the training data.
+        drop_rate: dropout before the classifier.
+        drop_path_rate: stochastic depth, for networks that have it.
+        freeze_backbone: train the classifier alone.
+        channels_last: memory layout that is faster for convolutions.
+        compile: compile the backbone (pays on a GPU, not on a CPU).
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_b0",
+        pretrained: bool = True,
+        weights: str | None = None,
+        optimizer: str = "adam",
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: ScheduleName = "cosine",
+        warmup_epochs: float = 0.0,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        class_weights: Literal["none", "balanced"] | list[float] = "none",
+        drop_rate: float = 0.2,
+        drop_path_rate: float = 0.0,
+        freeze_backbone: bool = False,
+        channels_last: bool = True,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        if weights is not None and not pretrained:
+            raise UsageError(
+                f"model.weights is {weights!r} while model.pretrained is false",
+                next_step="leave one of them out",
+            )
+        self.backbone = create_backbone(backbone, drop_rate, drop_path_rate)
+        self.head = nn.Linear(int(self.backbone.num_features), 2)  # type: ignore[arg-type]
+        weighted = torch.ones(2) if class_weights == "balanced" else None
+        if isinstance(class_weights, list):
+            weighted = torch.tensor(class_weights)
+        self.loss = ClassificationLoss(label_smoothing, focal_gamma, weighted)
+        self.tables = nn.ModuleDict(
+            {f"{stage}_table": ScoreTable(unique=stage != "train") for stage in STAGES}
+        )
+        self.epoch_scores: dict[str, Scores] = {}
+        self._is_pretrained = False
+        if freeze_backbone:
+            self.backbone.requires_grad_(False)
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
+
+    @property
+    def input_statistics(self) -> dict[str, tuple[float, ...]]:
+        """Mean and std (RGB, of pixels in [0, 1]) the backbone was pretrained with."""
+        return input_statistics(self.hparams["backbone"])
+
+    @property
+    def metric_names(self) -> list[str]:
+        """All names that a training can log, and so all that can be monitored."""
+        names = ["train/loss", *(f"train/{name}" for name in TRAIN_METRICS), "val/loss"]
+        return [*names, *(f"val/{level}{name}" for level in ("", "item_") for name in METRIC_NAMES)]
+
+    def setup(self, stage: str) -> None:
+        """Load pretrained weights where a training starts afresh; weigh the classes; compile."""
+        hparams = self.hparams
+        if stage == "fit" and self.trainer.ckpt_path is None:
+            self.load_pretrained()
+        if stage == "fit" and hparams["class_weights"] == "balanced":
+            counts = torch.as_tensor(self.trainer.datamodule.class_counts("train"))  # type: ignore[attr-defined]
+            self.loss.weight = (counts.sum() / (2.0 * counts)).to(self.device, torch.float32)
+        if hparams["compile"]:
+            self.backbone.compile()
+
+    def load_pretrained(self) -> None:
+        """Load the backbone's pretrained weights, once; nothing where ``pretrained`` is off.
+
+        Raises:
+            WeightsError: they cannot be had.
+        """
+        if self.hparams["pretrained"] and not self._is_pretrained:
+            load_pretrained(self.backbone, self.hparams["backbone"], self.hparams["weights"])
+        self._is_pretrained = True
+
+    def train(self, mode: bool = True) -> DeepfakeDetector:
+        """Set training mode; a frozen backbone keeps its statistics."""
+        super().train(mode)
+        if self.hparams["freeze_backbone"]:
+            self.backbone.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (real, fake), float [B, 2], of pictures float32 [B, 3, H, W]."""
+        if self.hparams["channels_last"]:
+            image = image.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.head(self.backbone(image))
+        return logits
+
+    def _step(self, batch: Batch, stage: Stage) -> Tensor:
+        logits = self(batch["image"])
+        self._table(stage).update(batch, logits)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        loss: Tensor = self.loss(self._step(batch, "train"), batch["label"])
+        self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=len(batch["label"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score a batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score a batch."""
+        self._step(batch, "test")
+
+    def on_train_epoch_end(self) -> None:
+        """Log the metrics of the (augmented) training pictures."""
+        scores = self._finish("train")
+        values = summary(scores.logit, scores.label)
+        self._log_defined("train", {name: values[name] for name in TRAIN_METRICS})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and metrics of ``val`` at frame and item level."""
+        self._log_defined("val", self.evaluate(self._finish("val")))
+
+    def on_test_epoch_end(self) -> None:
+        """Log loss and metrics of ``test`` at frame and item level."""
+        self._log_defined("test", self.evaluate(self._finish("test")))
+
+    def evaluate(self, scores: Scores) -> dict[str, float | None]:
+        """Return loss and metrics of scored pictures; ``item_`` names are of whole items.
+
+        An undefined metric (one class only, say) is None.
+        """
+        known = scores.labelled()
+        if not len(known):
+            return {}
+        logits = torch.from_numpy(np.stack([np.zeros_like(known.logit), known.logit], axis=1))
+        loss = self.loss(logits.to(self.device, torch.float32), torch.as_tensor(known.label, device=self.device))
+        frames = summary(known.logit, known.label)
+        codes, window = self._items()
+        items = known.row if codes is None else codes[known.row]
+        _, item_logits = item_scores(known.logit, items, known.track, known.frame, window=window)
+        labels = item_labels(known.label, items)
+        of_items = summary(item_logits, labels)
+        return {"loss": float(loss), **frames, **{f"item_{k}": v for k, v in of_items.items()}}
+
+    def _items(self) -> tuple[NDArray[np.int64] | None, int]:
+        data = getattr(self.trainer, "datamodule", None)
+        if not hasattr(data, "items"):
+            return None, 1
+        return data.items(), data.preprocess.aggregation.window
+
+    def _table(self, stage: Stage) -> ScoreTable:
+        table = self.tables[f"{stage}_table"]
+        assert isinstance(table, ScoreTable)
+        return table
+
+    def _finish(self, stage: Stage) -> Scores:
+        table = self._table(stage)
+        scores = table.scores()
+        table.reset()
+        self.epoch_scores[stage] = scores
+        return scores
+
+    def _log_defined(self, stage: Stage, values: dict[str, float | None]) -> None:
+        # Every process has the same gathered scores, so there is nothing to reduce.
+        defined = {f"{stage}/{name}": value for name, value in values.items() if value is not None}
+        self.log_dict(defined, sync_dist=False, rank_zero_only=False)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimizer and its schedule, which advances every step."""
+        hparams = self.hparams
+        optimizer = create_optimizer_v2(
+            self, opt=hparams["optimizer"], lr=hparams["lr"], weight_decay=hparams["weight_decay"]
+        )
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps) and hparams["schedule"] != "constant":
+            raise UsageError(
+                f"model.schedule {hparams['schedule']!r} needs a known number of steps",
+                next_step="set trainer.max_epochs, or use --model.schedule constant",
+            )
+        per_epoch = steps / max(1, self.trainer.max_epochs or 1)
+        warmup = round(hparams["warmup_epochs"] * per_epoch)
+        factor = warmup_then(hparams["schedule"], int(min(steps, 2**62)), warmup)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another architecture.
+
+        Raises:
+            CheckpointError: names both.
+        """
+        own = {key: value.shape for key, value in self.state_dict().items()}
+        held = {key: value.shape for key, value in checkpoint["state_dict"].items()}
+        if own != held:
+            there = checkpoint.get("hyper_parameters", {}).get("backbone", "another network")
+            raise CheckpointError(
+                f"the checkpoint holds {there}, the model is {self.hparams['backbone']}",
+                why=f"{len(own.items() ^ held.items())} tensors differ in name or shape",
+                next_step=f"use --model.backbone {there}, or leave model.backbone out",
+            )
+

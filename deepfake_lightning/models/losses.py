@@ -1,0 +1,61 @@
+"""Losses on two logits (real, fake)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+UNKNOWN = -1
+
+
+class ClassificationLoss(nn.Module):
+    """Cross-entropy or focal loss with label smoothing and class weights.
+
+    Focal loss (Lin et al. 2017, arXiv 1708.02002, eq. 4) multiplies each sample's cross-entropy
+    by ``(1 - p_t) ** gamma``, so that easy samples count less; ``gamma = 0`` is cross-entropy.
+    With class weights ``w`` the mean is weighted, ``sum(w_y * l) / sum(w_y)``, as in
+    ``torch.nn.CrossEntropyLoss``. Samples with label -1 count for nothing.
+
+    Args:
+        label_smoothing: share of the target spread over both classes, in [0, 1).
+        focal_gamma: exponent, 0 or more.
+        class_weights: of real and fake; None: equal.
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        # Not a part of the network: weights saved with one data set would break another's load.
+        self.register_buffer("weight", class_weights, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss (scalar) of logits [B, 2] and labels int64 [B]."""
+        if self.focal_gamma == 0:
+            if not (labels != UNKNOWN).any():
+                return logits.sum() * 0.0
+            return F.cross_entropy(
+                logits,
+                labels,
+                weight=self.weight,
+                ignore_index=UNKNOWN,
+                label_smoothing=self.label_smoothing,
+            )
+        known = labels != UNKNOWN
+        logits, labels = logits[known], labels[known]
+        if not len(labels):
+            return logits.sum() * 0.0
+        each = F.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.label_smoothing
+        )
+        p_true = logits.softmax(-1).gather(1, labels[:, None]).squeeze(1)
+        weights = torch.ones_like(each) if self.weight is None else self.weight[labels]
+        return ((1 - p_true) ** self.focal_gamma * each * weights).sum() / weights.sum()

@@ -1,0 +1,98 @@
+"""Scores of an epoch, gathered over processes and counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
+
+from deepfake_lightning.schemas import Batch
+
+_KEYS = ("row", "track", "frame")
+_FIELDS = (*_KEYS, "label", "logit")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scored pictures as arrays of one length N, ordered by row, track and frame.
+
+    Attributes:
+        row, track, frame, label: int64 [N], as in :class:`~deepfake_lightning.schemas.Batch`.
+        logit: float64 [N]; z_fake - z_real, natural log-odds.
+    """
+
+    row: NDArray[np.int64]
+    track: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    label: NDArray[np.int64]
+    logit: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def labelled(self) -> Scores:
+        """Return those with a known label."""
+        return self.select(self.label >= 0)
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Scores:
+        """Return those that a mask or positions choose."""
+        return Scores(**{name: getattr(self, name)[chosen] for name in _FIELDS})
+
+
+class ScoreTable(Metric):
+    """Collects scores batch by batch; ``compute`` gives all of an epoch.
+
+    Under DDP torchmetrics gathers what the processes hold, also of unequal lengths. The
+    distributed sampler repeats samples so that every process has as many; with ``unique``
+    a picture counts once, told by row, track and frame.
+
+    Args:
+        unique: drop repetitions. Off for training, where a sampler may repeat on purpose.
+    """
+
+    full_state_update = False
+    row: list[Tensor]
+    track: list[Tensor]
+    frame: list[Tensor]
+    label: list[Tensor]
+    logit: list[Tensor]
+
+    def __init__(self, unique: bool = True) -> None:
+        super().__init__()
+        self.unique = unique
+        for name in _FIELDS:
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, batch: Batch, logits: Tensor) -> None:
+        """Add a batch and its network output, float [B, 2]."""
+        self.row.append(batch["row"])
+        self.track.append(batch["track"])
+        self.frame.append(batch["frame"])
+        self.label.append(batch["label"])
+        self.logit.append((logits[:, 1] - logits[:, 0]).detach().float())
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the columns of all processes' scores, in the order of arrival."""
+        return {
+            name: dim_zero_cat(values) if len(values := getattr(self, name)) else torch.zeros(0)
+            for name in _FIELDS
+        }
+
+    def scores(self) -> Scores:
+        """Return the scores of all processes, ordered and, with ``unique``, counted once."""
+        columns = {name: column.cpu().numpy() for name, column in self.compute().items()}
+        scores = Scores(
+            *(columns[name].astype(np.int64) for name in _KEYS),
+            label=columns["label"].astype(np.int64),
+            logit=columns["logit"].astype(np.float64),
+        )
+        scores = scores.select(np.lexsort([scores.frame, scores.track, scores.row]))
+        if not self.unique or not len(scores):
+            return scores
+        keys = np.stack([scores.row, scores.track, scores.frame], axis=1)
+        return scores.select(np.append(True, (keys[1:] != keys[:-1]).any(axis=1)))

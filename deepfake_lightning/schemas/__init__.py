@@ -1,0 +1,31 @@
+"""The versioned records and tables that the rest of the package exchanges.
+
+Torch-free. Each carries an integer ``schema``; readers name the file, the row
+and the column that is wrong.
+"""
+
+from deepfake_lightning.schemas.batch import Batch
+from deepfake_lightning.schemas.manifest import (
+    LABELS,
+    SCORED_SPLITS,
+    SPLITS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from deepfake_lightning.schemas.predictions import read_predictions, write_predictions
+from deepfake_lightning.schemas.preprocess import Aggregation, Preprocess
+
+__all__ = [
+    "LABELS",
+    "SCORED_SPLITS",
+    "SPLITS",
+    "Aggregation",
+    "Batch",
+    "Manifest",
+    "Preprocess",
+    "read_manifest",
+    "read_predictions",
+    "write_manifest",
+    "write_predictions",
+]

@@ -1,0 +1,32 @@
+"""What a data loader yields and a detector takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Batch(TypedDict):
+    """One batch of B pictures.
+
+    ``row``, ``track`` and ``frame`` are integers because they survive a gather over
+    processes; names are looked up in the manifest by ``row``. Scores are
+    de-duplicated on all three.
+
+    Attributes:
+        image: float32 [B, 3, H, W], normalised with the preprocessing's mean and std.
+        label: int64 [B]; 0 real, 1 fake, -1 unknown.
+        row: int64 [B]; position in the manifest.
+        track: int64 [B]; face track within the item, -1 where there are no tracks.
+        frame: int64 [B]; frame number within the item, -1 where there are no frames.
+        mask: float32 [B, 1, H, W] in [0, 1], where the picture was manipulated.
+    """
+
+    image: Tensor
+    label: Tensor
+    row: Tensor
+    track: Tensor
+    frame: Tensor
+    mask: NotRequired[Tensor]

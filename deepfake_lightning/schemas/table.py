@@ -1,0 +1,133 @@
+"""Columns with types and rules; errors that name the file, the row and the column."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake_lightning.errors import TableError
+from deepfake_lightning.storage import atomic_write
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        name: its name in the file.
+        dtype: pandas' nullable type it is converted to (``string``, ``Int64``, ``Float64``).
+        required: the file must have it and no cell of it may be empty.
+        allowed: the values it may hold; any, where None.
+        rule: a function from a converted cell to None or to what is wrong with it.
+    """
+
+    name: str
+    dtype: str
+    required: bool = False
+    allowed: tuple[object, ...] | None = None
+    rule: Callable[[object], str | None] | None = None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV or Parquet file, every CSV cell as text (empty is missing).
+
+    Raises:
+        TableError: the file is missing, empty, not of a known type, or not readable.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise TableError(
+            f"{path} is neither CSV nor Parquet", next_step=f"use one of {', '.join(SUFFIXES)}"
+        )
+    try:
+        if path.suffix.lower() == ".csv":
+            return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise TableError(f"{path} does not exist", next_step="check the path") from error
+    except pd.errors.EmptyDataError as error:
+        raise TableError(f"{path} is empty", next_step="write at least a header row") from error
+    except (ValueError, OSError) as error:
+        raise TableError(
+            f"{path} cannot be read: {error}", next_step="check that the file is whole"
+        ) from error
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as CSV or Parquet (by suffix), atomically."""
+    buffer = io.BytesIO()
+    if path.suffix.lower() == ".csv":
+        frame.to_csv(buffer, index=False)
+    else:
+        frame.to_parquet(buffer, index=False)
+    with atomic_write(path) as file:
+        file.write(buffer.getbuffer())
+
+
+def check_table(frame: pd.DataFrame, columns: tuple[Column, ...], path: Path) -> pd.DataFrame:
+    """Return ``frame`` with the declared columns, in order, typed; unknown columns are dropped.
+
+    Raises:
+        TableError: a column is missing, or a cell is empty, mistyped or not allowed;
+            the message has the file, the line (1 is the header) and the column.
+    """
+    missing = [c.name for c in columns if c.required and c.name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"{path}: missing column {', '.join(missing)}",
+            why=f"it has {', '.join(map(str, frame.columns)) or 'no columns'}",
+            next_step=f"add the column{'s' if len(missing) > 1 else ''} to the header",
+        )
+    return pd.DataFrame(
+        {column.name: _checked(frame, column, path) for column in columns}, index=frame.index
+    )
+
+
+def _checked(frame: pd.DataFrame, column: Column, path: Path) -> pd.Series:
+    if column.name not in frame.columns:
+        return pd.Series(pd.NA, index=frame.index, dtype=column.dtype)
+    values = _converted(frame[column.name], column, path)
+    if column.required and (empty := values.isna()).any():
+        raise _cell_error(path, empty, column, "is empty", "fill it in")
+    if column.allowed is not None:
+        strange = values.notna() & ~values.isin(list(column.allowed))
+        if strange.any():
+            shown = ", ".join(map(str, column.allowed))
+            found = values[strange].iloc[0]
+            raise _cell_error(path, strange, column, f"is {found!r}", f"use one of {shown}")
+    if column.rule is not None:
+        faults = values.dropna().map(column.rule).dropna()
+        if len(faults):
+            wrong = pd.Series(values.index.isin(faults.index[:1]), index=values.index)
+            raise _cell_error(path, wrong, column, str(faults.iloc[0]), "correct the cell")
+    return values
+
+
+def _converted(values: pd.Series, column: Column, path: Path) -> pd.Series:
+    if column.dtype == "string":
+        return values.astype("string")
+    numbers = pd.to_numeric(values, errors="coerce").astype("Float64")
+    wrong = values.notna() & numbers.isna()
+    if column.dtype == "Int64":
+        wrong = wrong | (numbers.notna() & (numbers != numbers.round())).fillna(False)
+    if wrong.any():
+        kind = "a whole number" if column.dtype == "Int64" else "a number"
+        found = values[wrong].iloc[0]
+        raise _cell_error(path, wrong, column, f"is {found!r}", f"write {kind}")
+    return numbers.astype(column.dtype)
+
+
+def _cell_error(
+    path: Path, wrong: pd.Series, column: Column, fault: str, next_step: str
+) -> TableError:
+    count = int(wrong.sum())
+    more = f" (and {count - 1} more rows)" if count > 1 else ""
+    line = int(wrong.to_numpy(dtype=bool).argmax()) + 2  # one for the header, one to count from 1
+    return TableError(
+        f"{path}, row {line}, column {column.name}: {fault}{more}", next_step=next_step
+    )

@@ -1,0 +1,139 @@
+"""Files that are whole or absent: atomic writes, locks, hashes, the workspace's paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+from filelock import FileLock
+
+from deepfake_lightning.errors import StorageError
+
+WORKSPACE_VARIABLE = "DEEPFAKE_WORKSPACE"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things lie on disk, in the operators' names.
+
+    Args:
+        root: the folder all else is below. The default is ``$DEEPFAKE_WORKSPACE``,
+            or ``mlops`` in the current folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def find(cls, root: str | Path | None = None) -> Workspace:
+        """Return the workspace at ``root``, at ``$DEEPFAKE_WORKSPACE``, or at ``mlops``."""
+        return cls(Path(root or os.environ.get(WORKSPACE_VARIABLE) or "mlops"))
+
+    @property
+    def data(self) -> Path:
+        """Videos, images and manifests."""
+        return self.root / "data"
+
+    @property
+    def runs(self) -> Path:
+        """TensorBoard logs, checkpoints and saved configurations of trainings."""
+        return self.root / "runs"
+
+    @property
+    def reports(self) -> Path:
+        """Evaluation reports."""
+        return self.root / "evaluation" / "reports"
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file beside ``path`` and move it there once it is complete on disk.
+
+    A crash, an exception or a full disk leaves what was at ``path`` before.
+
+    Args:
+        path: the file to write; its folder is created.
+        mode: ``"wb"`` or ``"w"`` (UTF-8).
+
+    Raises:
+        StorageError: the machine refused the write (disk full, no permission).
+    """
+    encoding = None if "b" in mode else "utf-8"
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            mode, dir=path.parent, prefix=f".{path.name}.", delete=False, encoding=encoding
+        ) as file:
+            aside = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o644)  # temporary files are private; what they become is not
+        aside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}",
+            why="nothing was changed: what was there before is intact",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
+    finally:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write ``record`` as indented JSON, atomically. NaN is refused: undefined is null."""
+    with atomic_write(path, "w") as file:
+        file.write(json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def lock(path: Path, timeout: float = 60.0) -> Iterator[None]:
+    """Hold the lock that guards ``path`` (a ``.lock`` file beside it).
+
+    Args:
+        path: what is guarded; it need not exist.
+        timeout: seconds to wait for another holder before giving up.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=timeout):
+        yield
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Create ``parent/name``, or ``parent/name_2``, ``_3``, ... where it exists.
+
+    ``mkdir`` decides, so two processes never get the same folder.
+    """
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

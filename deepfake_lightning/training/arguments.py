@@ -1,0 +1,119 @@
+"""What a checkpoint adds to the arguments of a command: its run's data and preprocessing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deepfake_lightning.errors import CheckpointError, UsageError
+from deepfake_lightning.storage import Workspace
+from deepfake_lightning.training.checkpoint_io import read_checkpoint
+from deepfake_lightning.training.run_logger import latest_run
+
+DEFAULT_EXPERIMENT = "deepfake-detection"
+DEFAULT_VERSION = "v1.0.0"
+_KEYWORDS = ("last", "best")
+_PEEKED = ("ckpt_path", "workspace", "experiment", "version")
+
+
+def complete(args: list[str]) -> list[str]:
+    """Return the arguments of a training verb, with what its checkpoint says put first.
+
+    What stands later wins, so configurations and flags of the user override a checkpoint's
+    settings. ``last`` and ``best`` become the path of the newest run's checkpoint. A resumed
+    ``fit`` without a configuration takes its run's.
+
+    Args:
+        args: ``[verb, flag, ...]`` as typed.
+
+    Raises:
+        UsageError: a verb other than ``fit`` without a checkpoint.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    verb, rest = args[0], args[1:]
+    if {"-h", "--help", "--print_config"} & set(rest) or any(
+        arg.startswith("--print_config") for arg in rest
+    ):
+        return args
+    given, configs = _peek(rest)
+    wanted = given["ckpt_path"]
+    if wanted is None:
+        if verb == "fit":
+            return args
+        raise UsageError(
+            f"{verb} needs a checkpoint: a model without one scores at random",
+            next_step=f"deepfake-lightning {verb} --ckpt_path mlops/runs/"
+            f"{DEFAULT_EXPERIMENT}/{DEFAULT_VERSION}/checkpoints/best.ckpt (or `last`, `best`)",
+        )
+    path = _resolve(wanted, given)
+    checkpoint = read_checkpoint(path)
+    run_config = path.parent.parent / "config.yaml"
+    if verb == "fit":
+        added = ["--config", str(run_config)] if not configs and run_config.is_file() else []
+    else:
+        added = ["--config", yaml.safe_dump(_settings(checkpoint, path), default_flow_style=True)]
+    return [verb, *added, *rest, "--ckpt_path", str(path)]
+
+
+def _peek(rest: list[str]) -> tuple[dict[str, str | None], list[str]]:
+    """Return a few arguments without parsing the rest: flags first, then configuration files."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-c", "--config", action="append", default=[])
+    for name in _PEEKED:
+        parser.add_argument(f"--{name}")
+    known, _ = parser.parse_known_args(rest)
+    given: dict[str, str | None] = dict.fromkeys(_PEEKED)
+    for config in known.config:
+        if Path(config).is_file():
+            content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                given.update({key: content[key] for key in _PEEKED if key in content})
+    given.update({key: value for key, value in vars(known).items()
+                  if key in _PEEKED and value is not None})  # fmt: skip
+    return given, known.config
+
+
+def _resolve(wanted: str, given: dict[str, str | None]) -> Path:
+    if wanted not in _KEYWORDS:
+        return Path(wanted)
+    runs = Workspace.find(given["workspace"]).runs
+    experiment = given["experiment"] or DEFAULT_EXPERIMENT
+    version = given["version"] or DEFAULT_VERSION
+    run = latest_run(runs, experiment, version)
+    if run is None:
+        raise CheckpointError(
+            f"there is no {wanted}.ckpt of {experiment} {version} in {runs}",
+            why="nothing is resumed or scored, rather than something else",
+            next_step="name the checkpoint's path, or pass --experiment and --version",
+        )
+    return run / "checkpoints" / f"{wanted}.ckpt"
+
+
+def _settings(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the model's and the data's settings that a checkpoint was trained with."""
+    model = checkpoint.get("hyper_parameters")
+    data = checkpoint.get("datamodule_hyper_parameters")
+    state = checkpoint.get("DeepfakeDataModule", {})
+    if not model or not data or "preprocess" not in state:
+        raise CheckpointError(
+            f"{path} was not written by a training of this package",
+            why="it lacks the settings of the network, the data or the preprocessing",
+            next_step="pass its weights to a new training with --model.weights",
+        )
+    preprocess = state["preprocess"]
+    as_trained = {
+        "image_size": preprocess["size"],
+        "mean": preprocess["mean"],
+        "std": preprocess["std"],
+        "interpolation": preprocess["interpolation"],
+        "window": preprocess["aggregation"]["window"],
+    }
+    return {"model": _plain(model), "data": {**_plain(data), **as_trained}}
+
+
+def _plain(hparams: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in hparams.items() if not key.startswith("_")}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}

@@ -1,0 +1,188 @@
+"""LightningCLI with fixed classes, so that a configuration needs no class_path for them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
+from deepfake_lightning.callbacks.early_stopping import require_logged
+from deepfake_lightning.callbacks.interruption import Interruption
+from deepfake_lightning.data.datamodule import DeepfakeDataModule
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.models import DeepfakeDetector
+from deepfake_lightning.storage import Workspace, file_hash
+from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
+from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
+from deepfake_lightning.training.run_logger import RunLogger
+
+_TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10}
+_CHECKPOINT_DEFAULTS = {
+    "checkpoint.monitor": "val/auroc",
+    "checkpoint.mode": "max",
+    "checkpoint.filename": "best",
+    "checkpoint.save_last": True,
+    "checkpoint.auto_insert_metric_name": False,
+    "checkpoint.enable_version_counter": False,
+}
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Saves a training's configuration; a resumed one is saved beside the first."""
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Choose a name that is free."""
+        if trainer.ckpt_path is not None and trainer.log_dir:
+            taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
+            self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
+        super().setup(trainer, pl_module, stage)
+
+
+class TrainingCLI(LightningCLI):
+    """``fit``, ``validate`` and ``test``.
+
+    Args:
+        args: ``[verb, flag, ...]``.
+
+    Raises:
+        UsageError: an unknown key or a value of the wrong type.
+    """
+
+    model: DeepfakeDetector
+    datamodule: DeepfakeDataModule
+    interrupted = False
+
+    def __init__(self, args: list[str]) -> None:
+        own: dict[str, Any] = {"allow_abbrev": False, "exit_on_error": False}
+        try:
+            super().__init__(
+                DeepfakeDetector,
+                DeepfakeDataModule,
+                args=complete(args),
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                trainer_defaults=_TRAINER_DEFAULTS,
+                save_config_callback=SaveRunConfig if args[:1] == ["fit"] else None,
+                parser_kwargs={
+                    "prog": "deepfake-lightning",
+                    **own,
+                    **{verb: dict(own) for verb in self.subcommands()},
+                },
+            )
+        except ArgumentError as error:
+            raise self._usage_error(str(error)) from error
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the verbs. Scoring files is the inference engine's, not a Trainer's."""
+        return {
+            "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"},
+            "validate": {"model", "dataloaders", "datamodule", "weights_only"},
+            "test": {"model", "dataloaders", "datamodule", "weights_only"},
+        }
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the user's flags alone: ``complete`` has put the checkpoint's settings first."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what names a run, and the callbacks every training has."""
+        parser.add_argument("--experiment", type=str, default=DEFAULT_EXPERIMENT,
+                            help="name of the experiment")  # fmt: skip
+        parser.add_argument("--version", type=str, default=DEFAULT_VERSION,
+                            help="version of the model to be")  # fmt: skip
+        parser.add_argument("--workspace", type=str | None, default=None,
+                            help="where runs and reports go (default: mlops)")  # fmt: skip
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(_CHECKPOINT_DEFAULTS)
+
+    @property
+    def settings(self) -> Any:
+        """The parsed configuration of the verb."""
+        return self.config[self.subcommand]
+
+    @property
+    def ckpt_path(self) -> Path | None:
+        """The checkpoint that is resumed or scored."""
+        path = self.settings.get("ckpt_path")
+        return Path(path) if path else None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer; what the user configured stays as it is."""
+        trainer = self.config_init[self.subcommand]["trainer"]
+        fitting = self.subcommand == "fit"
+        if trainer["logger"] in (None, True):
+            kwargs["logger"] = self._logger() if fitting else False
+        own = [TrainingProgress()] if trainer["enable_progress_bar"] is not False else []
+        own.append(Interruption() if fitting else self._report())  # type: ignore[arg-type]
+        kwargs["callbacks"] = [*_listed(trainer["callbacks"]), *own]
+        plugins = _listed(trainer["plugins"])
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(AtomicCheckpointIO())
+        kwargs["plugins"] = plugins
+        return super().instantiate_trainer(**kwargs)
+
+    def _logger(self) -> RunLogger:
+        settings, path = self.settings, self.ckpt_path
+        runs = Workspace.find(settings["workspace"]).runs
+        resumed = None
+        if path is not None and (path.parent.parent / "config.yaml").is_file():
+            resumed = str(path.parent.parent)
+        return RunLogger(str(runs), settings["experiment"], settings["version"], resumed)
+
+    def _report(self) -> EvaluationReport:
+        assert self.ckpt_path is not None
+        run = self.ckpt_path.resolve().parent.parent
+        reports = Workspace.find(self.settings["workspace"]).reports
+        name = f"{run.parent.name}-{run.name}-{self.ckpt_path.stem}-{self.subcommand}"
+        about = {"checkpoint": str(self.ckpt_path), "checkpoint_sha256": file_hash(self.ckpt_path)}
+        return EvaluationReport(str(reports), name, version=run.name, about=about)
+
+    def before_fit(self) -> None:
+        """Fail on what would fail later, before anything is written."""
+        require_logged(self.trainer.checkpoint_callback.monitor,  # type: ignore[union-attr]
+                       self.model, "checkpoint.monitor")  # fmt: skip
+        if self.ckpt_path is None:
+            self.model.load_pretrained()
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train. Lightning ends the process on Ctrl-C, once its callbacks have saved what there is;
+        here an interrupted training ends like any other, and says so.
+        """
+        try:
+            self.trainer.fit(**kwargs)
+        except SystemExit:
+            if self.trainer.state.status != "interrupted":
+                raise
+            self.interrupted = True
+
+    def _usage_error(self, message: str) -> UsageError:
+        """Return the parser's message in a line or two, with the nearest key."""
+        text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", message)).strip()
+        unknown = re.search(r"[Uu]nrecognized arguments?: --([\w.]+)|Key '([\w.]+)' is not", text)
+        hint = "see the keys with --help, or all of them with --print_config"
+        if unknown:
+            name = unknown.group(1) or unknown.group(2)
+            near = difflib.get_close_matches(name, self._known_keys(), n=1, cutoff=0.4)
+            return UsageError(
+                f"unknown key {name}", next_step=f"did you mean {near[0]}?" if near else hint
+            )
+        return UsageError(text[:400], next_step=hint)
+
+    def _known_keys(self) -> list[str]:
+        parser = next(iter(self._subcommand_parsers.values()))
+        return list(parser.get_defaults(skip_validation=True).keys(branches=True))
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,147 @@
+"""One training, from a configuration to its result and its record on disk."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Trainer
+
+from deepfake_lightning.callbacks import EarlyStopping, Interruption
+from deepfake_lightning.storage import write_json
+from deepfake_lightning.training.lightning_cli import TrainingCLI
+
+_PACKAGES = ("deepfake-lightning", "torch", "lightning", "timm", "albumentations")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a training left.
+
+    Attributes:
+        status: ``finished``, ``stopped early`` or ``interrupted``.
+        stop_reason: why it ended, in a sentence.
+        run_dir: folder with TensorBoard's logs, checkpoints, ``config.yaml`` and ``run.json``;
+            None for a trial run (``fast_dev_run``) or without a logger.
+        best_checkpoint, last_checkpoint: files; None where nothing was saved.
+        monitor, best_score: what the best checkpoint was chosen by, and its value.
+        epochs: how many were trained, those before a resume included.
+        seconds: duration.
+        metrics: the last epoch's, by name.
+    """
+
+    status: str
+    stop_reason: str
+    run_dir: Path | None
+    best_checkpoint: Path | None
+    last_checkpoint: Path | None
+    monitor: str | None
+    best_score: float | None
+    epochs: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+def train(config: str | Path | dict[str, Any], *overrides: str) -> RunResult:
+    """Train as ``fit`` does.
+
+    Args:
+        config: a configuration file, or its content.
+        overrides: flags as on the command line, e.g. ``"--trainer.max_epochs=3"``.
+
+    Returns:
+        The result; an interrupted training returns too, with its status.
+
+    Raises:
+        DeepfakeLightningError: what the command line would print.
+
+    Example:
+        >>> result = train("configs/b0.yaml", "--data.root=faces")  # doctest: +SKIP
+        >>> result.best_checkpoint  # doctest: +SKIP
+    """
+    text = yaml.safe_dump(config) if isinstance(config, dict) else str(config)
+    return fit(["fit", "--config", text, *overrides])
+
+
+def fit(args: list[str]) -> RunResult:
+    """Run ``fit`` with command-line arguments, and write the run's record.
+
+    Raises:
+        DeepfakeLightningError: what stopped it; an interruption is a result, not an error.
+    """
+    started = datetime.now(UTC)
+    clock = time.monotonic()
+    cli = TrainingCLI(args)
+    result = _result(cli, time.monotonic() - clock)
+    if result.run_dir is not None and cli.trainer.is_global_zero:
+        write_json(result.run_dir / "run.json", _record(cli, result, started))
+    return result
+
+
+def _result(cli: TrainingCLI, seconds: float) -> RunResult:
+    trainer = cli.trainer
+    keeper: Any = trainer.checkpoint_callback
+    interruption = _callback(trainer, Interruption)
+    last = (interruption.saved if interruption else None) or keeper.last_model_path
+    status, reason = _ending(trainer, cli.interrupted)
+    score = keeper.best_model_score
+    folder = Path(trainer.log_dir) if trainer.log_dir and not trainer.fast_dev_run else None
+    return RunResult(
+        status=status,
+        stop_reason=reason,
+        run_dir=folder,
+        best_checkpoint=Path(keeper.best_model_path) if keeper.best_model_path else None,
+        last_checkpoint=Path(last) if last else None,
+        monitor=keeper.monitor,
+        best_score=None if score is None else float(score),
+        epochs=trainer.current_epoch,
+        seconds=round(seconds, 1),
+        metrics={name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
+    )
+
+
+def _callback(trainer: Trainer, kind: type) -> Any:
+    return next((c for c in trainer.callbacks if isinstance(c, kind)), None)  # type: ignore[attr-defined]
+
+
+def _ending(trainer: Trainer, interrupted: bool) -> tuple[str, str]:
+    if interrupted:
+        return "interrupted", f"interrupted in epoch {trainer.current_epoch + 1}"
+    stopper = _callback(trainer, EarlyStopping)
+    if stopper is not None and stopper.stopping_reason_message:
+        return "stopped early", str(stopper.stopping_reason_message)
+    if trainer.max_epochs is not None and trainer.current_epoch >= trainer.max_epochs > 0:
+        return "finished", f"trained {trainer.max_epochs} epochs"
+    return "finished", f"stopped after {trainer.global_step} steps"
+
+
+def _record(cli: TrainingCLI, result: RunResult, started: datetime) -> dict[str, Any]:
+    """Return what ``run.json`` says: the result and where it comes from."""
+    manifest = cli.datamodule.load()
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(result).items()}
+    finite = {k: v for k, v in result.metrics.items() if v == v and abs(v) != float("inf")}
+    return {
+        "schema": 1,
+        **plain,
+        "metrics": finite,
+        "experiment": cli.settings["experiment"],
+        "version": cli.settings["version"],
+        "started": started.isoformat(timespec="seconds"),
+        "seed": cli.settings["seed_everything"],
+        "data": {
+            "origin": str(manifest.origin),
+            "content_hash": manifest.content_hash(),
+            "counts": manifest.counts(),
+            "unreadable": {manifest.rows["path"].iloc[row]: fault
+                           for row, fault in cli.datamodule.damaged.items()},
+        },
+        "device": str(cli.trainer.strategy.root_device),
+        "python": platform.python_version(),
+        "packages": {name: package_version(name) for name in _PACKAGES},
+    }  # fmt: skip

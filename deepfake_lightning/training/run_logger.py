@@ -1,0 +1,56 @@
+"""One folder a training: TensorBoard's logs, the checkpoints, the configuration, the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from deepfake_lightning.storage import new_folder
+
+
+class RunLogger(TensorBoardLogger):
+    """Logs to ``runs/<experiment>/<version>``, or ``<version>_2`` and so on where that exists.
+
+    The folder is made when it is first needed, by the first process, so that a training whose
+    data are refused leaves none behind, and no two trainings share one.
+
+    Args:
+        runs: the workspace's folder of runs.
+        experiment: name of the experiment.
+        version: version of the model to be.
+        folder: an existing run's folder, to go on in it.
+    """
+
+    def __init__(
+        self, runs: str, experiment: str, version: str, folder: str | None = None
+    ) -> None:
+        self._wanted = version
+        self._claimed = Path(folder).name if folder else None
+        super().__init__(
+            save_dir=str(Path(folder).parent.parent) if folder else runs,
+            name=Path(folder).parent.name if folder else experiment,
+            version=self._claimed,
+            default_hp_metric=False,
+        )
+
+    @property
+    def version(self) -> str:
+        """Name of the run's folder; asking for it makes the folder."""
+        if self._claimed is None:
+            first = rank_zero_only.rank == 0  # the others are told by broadcast
+            parent = Path(self.root_dir)
+            self._claimed = new_folder(parent, self._wanted).name if first else self._wanted
+        return self._claimed
+
+
+def latest_run(runs: Path, experiment: str, version: str) -> Path | None:
+    """Return the newest run folder of a version that has a ``last.ckpt``, or None."""
+    folders = [
+        path.parent.parent
+        for path in (runs / experiment).glob(f"{version}*/checkpoints/last.ckpt")
+        if path.parent.parent.name == version
+        or path.parent.parent.name.removeprefix(f"{version}_").isdigit()
+    ]
+    return max(folders, key=lambda path: (path / "checkpoints/last.ckpt").stat().st_mtime, default=None)
