@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 
 from deepfake_lightning.cli import main
+from deepfake_lightning.cli.commands import COMMANDS
+from deepfake_lightning.cli.process import restart_tuned
 
 
 def run() -> None:
     """Run the command line and end the process with its exit code."""
-    sys.exit(main(sys.argv[1:]))
+    args = sys.argv[1:]
+    if args and (command := COMMANDS.get(args[0])) and command.takes_args:  # the Trainer's verbs
+        restart_tuned(args)
+    sys.exit(main(args))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from deepfake_lightning.errors import StorageError
 
@@ -117,16 +117,38 @@ def lock(path: Path, timeout: float = 60.0) -> Iterator[None]:
     Args:
         path: what is guarded; it need not exist.
         timeout: seconds to wait for another holder before giving up.
+
+    Raises:
+        StorageError: another process held it all that time, or no lock can be made there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock", timeout=timeout):
+    guard = FileLock(f"{path}.lock", timeout=timeout)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        guard.acquire()
+    except Timeout as error:
+        raise StorageError(
+            f"{path} is locked by another process (waited {timeout:g} s)",
+            why="two commands that change the same thing at once would lose one change",
+            next_step="wait for the other command to end, then run this one again",
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be locked: {error.strerror or error}",
+            next_step="fix permissions there, then run the command again",
+        ) from error
+    try:
         yield
+    finally:
+        guard.release()
 
 
 def new_folder(parent: Path, name: str) -> Path:
     """Create ``parent/name``, or ``parent/name_2``, ``_3``, ... where it exists.
 
     ``mkdir`` decides, so two processes never get the same folder.
+
+    Raises:
+        StorageError: no folder can be made there.
     """
     number = 1
     while True:
@@ -135,5 +157,10 @@ def new_folder(parent: Path, name: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise StorageError(
+                f"the folder {folder} could not be made: {error.strerror or error}",
+                next_step="fix permissions there or choose another place",
+            ) from error
         else:
             return folder

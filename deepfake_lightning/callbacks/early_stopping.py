@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
@@ -16,7 +17,8 @@ class EarlyStopping(LightningEarlyStopping):
     Lightning's own takes a metric that is never logged for a warning, and one that is NaN for
     the end of the training. Here the name is checked before the first step, and a metric that
     the validation data leave undefined is an error that says so. Why the training ended is in
-    ``stopping_reason_message`` and in the run's ``run.json``.
+    ``stopping_reason_message`` and in the run's ``run.json``. A resumed training counts on where
+    it was, with the patience it is given now.
 
     Args:
         monitor: name of the metric.
@@ -45,19 +47,30 @@ class EarlyStopping(LightningEarlyStopping):
             divergence_threshold=divergence_threshold,
             strict=False,  # the checks below say more
             check_finite=False,
+            # Metrics of the training pictures are complete only when the epoch is.
+            check_on_train_epoch_end=True if monitor.startswith("train/") else None,
         )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse the name of a metric that the model does not log."""
+        """Refuse a metric that the model does not log; forget why an earlier run ended."""
         require_logged(self.monitor, pl_module, "early_stopping.monitor")
+        self.stopping_reason_message = None
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over score and count of a checkpoint, and keep the patience that was asked for."""
+        patience = self.patience
+        super().load_state_dict(state_dict)
+        self.patience = patience
 
     def _run_early_stopping_check(self, trainer: Trainer) -> None:
         value = trainer.callback_metrics.get(self.monitor)
-        if not trainer.fast_dev_run and (value is None or not value.isfinite()):
+        if not trainer.fast_dev_run and (  # type: ignore[attr-defined]
+            value is None or not value.isfinite()
+        ):
             found = "undefined" if value is None else f"{float(value)}"
             raise UndefinedMetricError(
-                f"{self.monitor} is {found} after epoch {trainer.current_epoch}, and the training "
-                "is steered by it",
+                f"{self.monitor} is {found} after epoch {trainer.current_epoch + 1}, and the "
+                "training is steered by it",
                 why="a metric is undefined where a split has one class only or no labels; a loss "
                 "that is not finite has diverged",
                 next_step="look at the val split, lower model.lr, or monitor another metric",

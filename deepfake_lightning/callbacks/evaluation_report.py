@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from deepfake_lightning.callbacks.sources import data_of, detector_of
 from deepfake_lightning.evaluation.plots import (
     reliability_figure,
     roc_figure,
     score_histogram_figure,
 )
 from deepfake_lightning.metrics import sigmoid
+from deepfake_lightning.models.detector import Stage
 from deepfake_lightning.models.scores import Scores
 from deepfake_lightning.schemas import Manifest, write_predictions
 from deepfake_lightning.storage import atomic_write, new_folder, write_json
-
-_STAGES = {"validate": "val", "test": "test"}
 
 
 class EvaluationReport(Callback):
@@ -51,30 +52,33 @@ class EvaluationReport(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report of ``validate`` (not of validations within a training)."""
         if trainer.state.fn == "validate":
-            self._write(trainer, pl_module)
+            self._write(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report of ``test``."""
-        self._write(trainer, pl_module)
+        self._write(trainer, pl_module, "test")
 
-    def _write(self, trainer: Trainer, model: LightningModule) -> None:
-        stage = _STAGES[str(trainer.state.fn.value)]  # type: ignore[union-attr]
-        scores: Scores = model.epoch_scores[stage]  # type: ignore[union-attr, index, assignment]
-        self.values = model.evaluate(scores)  # type: ignore[operator]
+    def _write(self, trainer: Trainer, model: LightningModule, stage: Stage) -> None:
+        detector, data = detector_of(model, self), data_of(trainer, self)
+        scores = detector.epoch_scores[stage]
+        self.values = detector.evaluate(scores)
         if not trainer.is_global_zero:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
         self.folder = new_folder(self.parent, self.name)
-        table = predictions(data.manifest, scores, data.damaged, self.version)
+        manifest = data.load()
+        # The same data may have been trained on before: only this split is reported.
+        here = np.flatnonzero(manifest.rows["split"] == stage)
+        damaged = {row: fault for row, fault in data.damaged.items() if row in here}
+        table = predictions(manifest, scores, damaged, self.version)
         write_predictions(self.folder / "predictions.parquet", table)
         known = scores.labelled()
         record = {
             "schema": 1,
             "split": stage,
-            "data": str(data.manifest.origin),
-            "split_policy": data.manifest.policy,
+            "data": str(manifest.origin),
+            "split_policy": manifest.policy,
             "pictures": len(scores),
-            "unreadable": len(data.damaged),
+            "unreadable": len(damaged),
             "metrics": self.values,
             **self.about,
         }
@@ -106,9 +110,10 @@ def predictions(
         version: of the model, for the column of that name.
     """
     names = ["path", "video_id", "group_id", "dataset", "method", "compression", "timestamp_ms"]
-    scored = manifest.rows.iloc[scores.row]
-    table = scored[[*names, "track_id", "frame", "label"]].assign(logit=scores.logit, status="ok")
-    lost = manifest.rows.iloc[sorted(damaged)]
-    rest = lost[[*names, "track_id", "frame", "label"]].assign(logit=pd.NA, status="unreadable")
-    whole = pd.concat([table, rest.astype(table.dtypes.to_dict(), errors="ignore")])
-    return whole.assign(version=version or None)
+    lost = sorted(damaged)
+    rows = manifest.rows.iloc[[*scores.row.tolist(), *lost]]
+    return rows[[*names, "track_id", "frame", "label"]].assign(
+        logit=pd.array([*scores.logit.tolist(), *[None] * len(lost)], dtype="Float64"),
+        status=["ok"] * len(scores) + ["unreadable"] * len(lost),
+        version=version or None,
+    )

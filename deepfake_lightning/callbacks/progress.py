@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sized
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
+from torch.utils.data import DataLoader
 
 _SHOWN = ("train/loss_step", "val/loss", "val/auroc", "val/eer")
 _LINE = (
@@ -20,7 +22,7 @@ _LINE = (
 
 
 class TrainingProgress(RichProgressBar):
-    """Rich's bar in a terminal; one line an epoch there and in a log file.
+    """Rich's bar in a terminal; there and in a log file one line at the start and one an epoch.
 
     Args:
         refresh_rate: batches between two updates of the bar.
@@ -29,6 +31,8 @@ class TrainingProgress(RichProgressBar):
     def __init__(self, refresh_rate: int = 1) -> None:
         super().__init__(refresh_rate=refresh_rate, leave=False)
         self._started = 0.0
+        self._first_epoch = 0
+        self._is_validated = False
 
     @property
     def is_enabled(self) -> bool:
@@ -38,16 +42,27 @@ class TrainingProgress(RichProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """Return the few metrics that fit beside a bar."""
         metrics = super().get_metrics(trainer, pl_module)
-        shown = {name: trainer.callback_metrics[name] for name in _SHOWN
-                 if name in trainer.callback_metrics}  # fmt: skip
-        kept = {name: value for name, value in metrics.items() if "/" not in name and name != "v_num"}
-        return {**kept, **{name.removesuffix("_step"): f"{float(v):.3f}" for name, v in shown.items()}}
+        kept = {name: v for name, v in metrics.items() if "/" not in name and name != "v_num"}
+        logged = trainer.callback_metrics
+        shown = {
+            name.removesuffix("_step"): f"{float(logged[name]):.3f}"
+            for name in _SHOWN
+            if name in logged
+        }
+        return {**kept, **shown}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Print what is trained on what, and start the clock."""
         super().on_train_start(trainer, pl_module)
         self._started = time.monotonic()
         self._first_epoch = trainer.current_epoch
+        if trainer.is_global_zero:
+            self._print(_headline(trainer, pl_module))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that the metrics are this epoch's."""
+        super().on_validation_end(trainer, pl_module)
+        self._is_validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print one line: epoch, metrics, time so far and time left at most."""
@@ -55,7 +70,12 @@ class TrainingProgress(RichProgressBar):
         if not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
-        parts = [f"{label} {float(metrics[name]):.4f}" for name, label in _LINE if name in metrics]
+        parts = [
+            f"{label} {float(metrics[name]):.4f}"
+            for name, label in _LINE
+            if name in metrics and (self._is_validated or name.startswith("train/"))
+        ]
+        self._is_validated = False
         done = trainer.current_epoch + 1
         spent = time.monotonic() - self._started
         clock = f"{_clock(spent)} so far"
@@ -66,12 +86,37 @@ class TrainingProgress(RichProgressBar):
         self._print(f"epoch {done}{total}  {'  '.join(parts)}  ({clock})")
 
     def _print(self, line: str) -> None:
-        progress = getattr(self, "progress", None)
-        if progress is not None:
-            progress.console.print(line, highlight=False)
+        if self.progress is not None:
+            self.progress.console.print(line, highlight=False, markup=False)
         else:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
+
+
+def _headline(trainer: Trainer, model: LightningModule) -> str:
+    """Return e.g. ``resnet18: 11.2 M parameters, 1,026 trained · 70 train pictures · cpu``."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    total, trained = sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
+    name = model.hparams.get("backbone", type(model).__name__)
+    loaders = {"train": trainer.train_dataloader, "val": trainer.val_dataloaders}
+    counts = {split: _pictures(loader) for split, loader in loaders.items()}
+    known = [f"{count:,} {split}" for split, count in counts.items() if count is not None]
+    device = trainer.strategy.root_device.type
+    parts = [f"{name}: {_count(total)} parameters, {_count(trained)} trained"]
+    if known:
+        parts.append(f"{' and '.join(known)} pictures")
+    parts.append(device if trainer.world_size == 1 else f"{trainer.world_size} x {device}")
+    return " · ".join(parts)
+
+
+def _pictures(loader: object) -> int | None:
+    if isinstance(loader, DataLoader) and isinstance(loader.dataset, Sized):
+        return len(loader.dataset)
+    return None
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 100_000 else f"{number:,}"
 
 
 def _clock(seconds: float) -> str:

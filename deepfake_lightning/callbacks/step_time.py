@@ -14,17 +14,19 @@ class StepTime(Callback):
     """Logs data and compute time of training steps, and the throughput.
 
     ``time/data_ms`` is from the end of a step to the start of the next (fetching the batch,
-    other callbacks), ``time/compute_ms`` from there to its end (transfer, forward, backward,
+    its transfer, other callbacks), ``time/compute_ms`` from there to its end (forward, backward,
     optimizer), both means since the last log. ``time/data_share`` near 0 says that the loader
-    keeps up; near 1 that more workers or smaller pictures are wanted.
+    keeps up; near 1 that more workers or smaller pictures are wanted. Validation is no part of
+    either. On a GPU every step is waited for, since its time could not be told otherwise.
 
     Args:
-        every_n_steps: how often to log. On a GPU the steps in between run unsynchronised.
+        every_n_steps: how often to log.
     """
 
     def __init__(self, every_n_steps: int = 10) -> None:
         self.every_n_steps = every_n_steps
         self._mark: float | None = None
+        self._start = 0.0
         self._reset()
 
     def _reset(self) -> None:
@@ -40,6 +42,10 @@ class StepTime(Callback):
         """Start afresh: the time of the validation in between is no step's."""
         self._mark = None
         self._reset()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave out the step after a validation within the epoch: its wait is none for data."""
+        self._mark = None
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int

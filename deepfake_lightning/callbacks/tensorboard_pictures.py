@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepfake_lightning.callbacks.sources import data_of, detector_of
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.evaluation.plots import (
     contact_sheet,
@@ -30,7 +31,8 @@ class TensorBoardPictures(Callback):
     """Adds plots and, where asked for, faces to TensorBoard.
 
     After each validation: the ROC curve, a reliability diagram and a histogram of the scores.
-    With ``faces``: the first augmented batch, and the worst mistakes of each validation.
+    With ``faces``: the first augmented batch, and the worst mistakes of each validation, most
+    certain first.
 
     Args:
         faces: also log pictures of faces. Off by default: logs travel further than data.
@@ -48,22 +50,27 @@ class TensorBoardPictures(Callback):
         self.count = count
         self.every_n_epochs = every_n_epochs
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a model or data that have no pictures to show."""
+        detector_of(pl_module, self)
+        if self.faces:
+            data_of(trainer, self)
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Show the first batch as the network sees it."""
         if not self.faces or trainer.global_step > 0 or batch_idx > 0:
             return
-        preprocess: Preprocess = trainer.datamodule.preprocess  # type: ignore[attr-defined]
-        images = _pixels(batch["image"][: self.count], preprocess)
+        images = _pixels(batch["image"][: self.count], data_of(trainer, self).preprocess)
         captions = [_CLASSES[int(label)] for label in batch["label"][: self.count]]
         self._add(trainer, "augmented batch", contact_sheet(images, captions, columns=4))
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Plot the scores of this validation."""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Plot the scores of this validation (at its epoch's end the model has none yet)."""
         if trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
-        scores: Scores = pl_module.epoch_scores["val"].labelled()  # type: ignore[union-attr, operator]
+        scores = detector_of(pl_module, self).epoch_scores["val"].labelled()
         if not len(scores) or not trainer.is_global_zero:
             return
         self._add(trainer, "val/roc", roc_figure(scores.logit, scores.label))
@@ -75,16 +82,19 @@ class TensorBoardPictures(Callback):
 
     def _mistakes(self, trainer: Trainer, scores: Scores) -> Figure:
         """Show the pictures that were most surely taken for the other class."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        wrongness = np.where(scores.label == 1, -scores.logit, scores.logit)
-        worst = scores.select(np.argsort(-wrongness, kind="stable")[: self.count])
-        rows = data.manifest.rows.iloc[worst.row]
-        images = [resize(read_image(data.manifest.root / p), data.preprocess) for p in rows["path"]]
+        data = data_of(trainer, self)
+        manifest, preprocess = data.load(), data.preprocess
+        mistakes = scores.select((scores.logit >= 0) != (scores.label == 1))
+        worst = mistakes.select(np.argsort(-np.abs(mistakes.logit), kind="stable")[: self.count])
+        rows = manifest.rows.iloc[worst.row]
+        images = np.zeros((len(worst), preprocess.size, preprocess.size, 3), np.uint8)
+        for image, path in zip(images, rows["path"], strict=True):
+            image[:] = resize(read_image(manifest.root / path), preprocess)
         captions = [
             f"{_CLASSES[label]}, p(fake) {p:.2f}\n{path.rsplit('/', 1)[-1]}"
             for label, p, path in zip(worst.label, sigmoid(worst.logit), rows["path"], strict=True)
         ]
-        return contact_sheet(np.stack(images), captions, columns=4)
+        return contact_sheet(images, captions, columns=4)
 
     def _add(self, trainer: Trainer, tag: str, figure: Figure) -> None:
         for logger in trainer.loggers:

@@ -22,6 +22,7 @@ _NOT_FOR_USERS = (
     ".*is smaller than the logging interval.*",
     ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     ".*LeafSpec.*is deprecated.*",
+    ".*args parameter is intended to run from within Python.*",  # it is: dispatch passes them on
 )
 T = TypeVar("T")
 

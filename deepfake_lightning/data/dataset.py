@@ -52,7 +52,8 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
 
     def path(self, index: int) -> Path:
         """Return the file of a sample."""
-        return self._root / self._paths[index].decode("utf-8")
+        name: bytes = self._paths[index]
+        return self._root / name.decode("utf-8")
 
     def __getitem__(self, draw: int | Draw) -> dict[str, Tensor]:
         """Return one sample of a :class:`~deepfake_lightning.schemas.Batch`.
@@ -121,11 +122,10 @@ class EpochSampler(DistributedSampler[Draw]):
 
     def _balanced(self, generator: np.random.Generator) -> NDArray[np.int64]:
         classes = np.unique(self._labels)
-        share = -(-self._count // len(classes))
         drawn = []
-        for value in classes:
+        for number, value in enumerate(classes):
+            share = (self._count + number) // len(classes)  # they add up to the count
             members = np.flatnonzero(self._labels == value)
-            rounds = -(-share // len(members))
-            drawn.append(np.concatenate([generator.permutation(members) for _ in range(rounds)]))
-        order = np.concatenate([members[:share] for members in drawn])
-        return generator.permutation(order)[: self._count]
+            rounds = [generator.permutation(members) for _ in range(-(-share // len(members)))]
+            drawn.append(np.concatenate(rounds)[:share])
+        return generator.permutation(np.concatenate(drawn))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake_lightning.data.splits import identity_names
 from deepfake_lightning.errors import SplitError
 
 
@@ -17,12 +18,12 @@ def identity_digests(rows: pd.DataFrame) -> NDArray[np.int64]:
     Names are hashed with their data set (blake2b, 8 bytes): a checkpoint can tell whether it
     has seen an identity without naming anybody.
     """
-    prefix = rows["dataset"] + "/"
-    names = pd.concat(
-        [rows["group_id"], prefix + rows["target_id"], prefix + rows["source_id"]]
-    ).dropna()
-    digests = [_digest(str(name)) for name in names.unique()]
-    return np.unique(np.array(digests, np.int64))
+    return np.unique(np.fromiter(_digests(rows).values(), np.int64))
+
+
+def _digests(rows: pd.DataFrame) -> dict[str, int]:
+    names = pd.concat(identity_names(rows)).dropna().unique()
+    return {str(name): _digest(str(name)) for name in names}
 
 
 def _digest(name: str) -> int:
@@ -31,7 +32,7 @@ def _digest(name: str) -> int:
 
 
 def check_unseen(rows: pd.DataFrame, trained_on: NDArray[np.int64], split: str) -> None:
-    """Refuse to score identities that a checkpoint was trained on.
+    """Refuse to score identities that a checkpoint was trained on, as targets or sources.
 
     Args:
         rows: the rows to be scored.
@@ -41,11 +42,12 @@ def check_unseen(rows: pd.DataFrame, trained_on: NDArray[np.int64], split: str) 
     Raises:
         SplitError: names how many and one of them.
     """
-    groups = rows["group_id"].astype(str).unique()
-    seen = [name for name in groups if np.isin(_digest(name), trained_on)]
+    digests = _digests(rows)
+    held = set(trained_on.tolist())
+    seen = [name[2:] for name, digest in digests.items() if digest in held]  # without its kind
     if seen:
         raise SplitError(
-            f"{len(seen)} of {len(groups)} identities of the {split} split were trained on by "
+            f"{len(seen)} of {len(digests)} identities of the {split} split were trained on by "
             f"this checkpoint, {seen[0]!r} for one",
             why="the data or their splits have changed since, and the figures would flatter it",
             next_step="score the data and splits it was trained with, or other people's data",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,10 +51,9 @@ def report_damaged(
     """
     if faults.empty:
         return
-    lines = [
-        f"  {Path(manifest.rows['path'].iloc[row])}: {fault}"
-        for row, fault in faults.head(_SHOWN).items()
-    ]
+    first = faults.head(_SHOWN)
+    paths = manifest.rows["path"].iloc[first.index.to_numpy(np.int64)]
+    lines = [f"  {path}: {fault}" for path, fault in zip(paths, first, strict=True)]
     if len(faults) > _SHOWN:
         lines.append(f"  ... and {len(faults) - _SHOWN} more")
     listing = "\n".join(lines)

@@ -12,22 +12,32 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from deepfake_lightning.errors import SplitError, UsageError
-from deepfake_lightning.schemas import SCORED_SPLITS, Manifest
+from deepfake_lightning.schemas import LABELS, SCORED_SPLITS, Manifest
 
 DRAWN_SPLITS = ("train", "val", "calib", "test")
+
+
+def identity_names(rows: pd.DataFrame) -> list[pd.Series]:
+    """Return the group, the target and the source of each row, three columns of names.
+
+    A name carries its data set (people of two data sets are different people) and what it is
+    (``g:`` a group, ``i:`` an identity, which can be a target here and a source there); it is
+    missing where the manifest names none.
+    """
+    return [
+        kind + rows["dataset"].astype("string") + "/" + rows[column].astype("string")
+        for column, kind in (("group_id", "g:"), ("target_id", "i:"), ("source_id", "i:"))
+    ]
 
 
 def identity_groups(rows: pd.DataFrame) -> NDArray[np.int64]:
     """Return each row's component of the identity graph, int64 [rows].
 
-    Nodes are groups and identities (within their data set); every row ties its group, its
-    target and its source together. A fake has two identities, and both count.
+    Nodes are groups and identities; every row ties its group, its target and its source
+    together. A fake has two identities, and both count.
     """
-    names = [
-        rows[column].where(rows[column].isna(), kind + rows["dataset"] + "/" + rows[column])
-        for column, kind in (("group_id", "g:"), ("target_id", "i:"), ("source_id", "i:"))
-    ]
-    codes, _ = pd.factorize(pd.concat(names, ignore_index=True), use_na_sentinel=True)
+    names = pd.concat(identity_names(rows), ignore_index=True)
+    codes, _ = pd.factorize(names, use_na_sentinel=True)
     nodes = codes.reshape(3, len(rows))
     edges = [(nodes[0][ok], other[ok]) for other in nodes[1:] for ok in [other >= 0]]
     left, right = (np.concatenate(side) for side in zip(*edges, strict=True))
@@ -41,7 +51,7 @@ def check_shares(shares: Mapping[str, float]) -> dict[str, float]:
     """Return the shares in the order train, val, calib, test, without the zero ones.
 
     Raises:
-        UsageError: an unknown split, a negative share, a sum other than 1, or no train or val.
+        UsageError: an unknown split, a negative share, or a sum other than 1.
     """
     unknown = set(shares) - set(DRAWN_SPLITS)
     if unknown:
@@ -106,7 +116,7 @@ def _drawn_order(
     seed: int,
 ) -> list[int]:
     """Return the groups, largest first, ties in an order drawn from the seed and their names."""
-    names = rows["group_id"].astype(str).groupby(component).min()
+    names = identity_names(rows)[0].groupby(component).min()
 
     def key(group: int) -> tuple[float, bytes]:
         text = f"{seed}/{names[group]}".encode()
@@ -128,15 +138,15 @@ def check_splits(manifest: Manifest) -> None:
     rows = manifest.rows[manifest.rows["split"].isin(["train", *SCORED_SPLITS])]
     if rows.empty:
         return
-    component = identity_groups(rows)
-    splits = rows["split"].groupby(component).unique()
+    stands = pd.concat(
+        [pd.DataFrame({"name": name, "split": rows["split"]}) for name in identity_names(rows)]
+    ).dropna()
+    splits = stands.drop_duplicates().groupby("name")["split"].agg(sorted)
     leaking = splits[splits.map(len) > 1]
     if len(leaking):
-        first = rows[component == leaking.index[0]]
-        names = sorted(first["group_id"].unique())
+        name = str(leaking.index[0])[2:]  # without its kind
         raise SplitError(
-            f"{manifest.origin}: identity {', '.join(names[:3])} stands in "
-            f"{' and '.join(sorted(leaking.iloc[0]))}"
+            f"{manifest.origin}: identity {name} stands in {' and '.join(leaking.iloc[0])}"
             + (f" (and {len(leaking) - 1} more identities)" if len(leaking) > 1 else ""),
             why="a detector recognises people it was trained on, so its scores would flatter it",
             next_step="move each identity to one split, or draw new ones with --data.resplit true",
@@ -146,21 +156,28 @@ def check_splits(manifest: Manifest) -> None:
 def check_classes(
     rows: pd.DataFrame, split: str, origin: object, *, one_class: bool = False
 ) -> None:
-    """Refuse a split that is empty or, unless ``one_class``, holds one class only.
+    """Refuse a split that is empty or, unless ``one_class``, holds one class only or no label.
 
     Raises:
         SplitError: names the split and what it lacks.
     """
-    labels = rows.loc[rows["split"] == split, "label"].dropna()
-    counts = {name: int((labels == value).sum()) for name, value in (("real", 0), ("fake", 1))}
-    if not sum(counts.values()):
+    labels = rows.loc[rows["split"] == split, "label"]
+    if labels.empty:
         there = ", ".join(sorted(rows["split"].dropna().unique())) or "none"
         raise SplitError(
             f"{origin}: the {split} split is empty (splits with data: {there})",
-            next_step="add labelled data to it, or draw new splits with --data.resplit true",
+            next_step="add data to it, give it a share with --data.splits, or draw new splits "
+            "with --data.resplit true",
         )
-    for name, count in counts.items():
-        if count == 0 and not one_class:
+    if one_class:
+        return
+    if labels.isna().all():
+        raise SplitError(
+            f"{origin}: no picture of the {split} split has a label",
+            next_step="label them, or draw new splits with --data.resplit true",
+        )
+    for name, value in LABELS.items():
+        if not (labels == value).any():
             raise SplitError(
                 f"{origin}: the {split} split has one class only, no {name} pictures",
                 why="nothing can be learnt or ranked with one class",

@@ -15,7 +15,7 @@ from deepfake_lightning.schemas import Preprocess
 # Read when albumentations is imported: it would ask the network for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-import albumentations as A  # noqa: E402
+import albumentations as A
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,23 @@ class TrainTransform:
 
     albumentations' own ``Compose(seed=...)`` gives every worker the same stream and repeats it
     each epoch, so the seed is set for each sample.
+
+    Args:
+        preprocess: from picture to input.
+        augmentation: the probability of each operation; None for no operations.
+        crop_size: train on random squares of this side, pixels, cut from the input-sized picture.
     """
 
-    def __init__(self, preprocess: Preprocess, augmentation: Augmentation) -> None:
+    def __init__(
+        self, preprocess: Preprocess, augmentation: Augmentation | None, crop_size: int | None = None
+    ) -> None:
         self.preprocess = preprocess
-        self._compose = A.Compose(_operations(augmentation))
+        cropped = [A.RandomCrop(crop_size, crop_size)] if crop_size else []
+        operations = _operations(augmentation) if augmentation else []
+        self._compose = A.Compose([*cropped, *operations])
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
-        """Return float32 [3, size, size] of uint8 [H, W, 3]."""
+        """Return float32 [3, S, S] of uint8 [H, W, 3]; S is ``crop_size`` or the input's size."""
         self._compose.set_random_seed(seed)
         augmented = self._compose(image=resize(image, self.preprocess))["image"]
         return normalise(augmented, self.preprocess)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from deepfake_lightning.errors import MediaError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv"})
 MAX_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 100_000_000
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_NO_FRAME_HEADER = frozenset({0xC4, 0xC8, 0xCC})  # tables among the SOF markers
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -68,8 +72,34 @@ def _read_bytes(path: Path) -> bytes:
             raise MediaError(f"{path} is empty")
         if size > MAX_BYTES:
             raise MediaError(f"{path} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist", next_step="check the root and path") from error
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+    width, height = _claimed_size(data)
+    if width * height > MAX_PIXELS:
+        raise MediaError(
+            f"{path} claims {width} x {height} pixels, more than the limit of {MAX_PIXELS:,}",
+            why="a small file can claim more pixels than memory holds",
+            next_step="shrink or remove it",
+        )
+    return data
+
+
+def _claimed_size(data: bytes) -> tuple[int, int]:
+    """Return width and height as a PNG's or JPEG's header says, (0, 0) where there is none."""
+    if data.startswith(_PNG_START) and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    position = 2 if data.startswith(_JPEG_START) else len(data)
+    while position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME_HEADER:
+            height, width = struct.unpack(">HH", data[position + 5 : position + 9])
+            return width, height
+        if marker == 0xFF:  # padding before a marker
+            position += 1
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return 0, 0

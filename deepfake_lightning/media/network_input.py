@@ -22,11 +22,10 @@ def resize(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8
 
 def normalise(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.float32]:
     """Return float32 [3, H, W], ``(pixel / 255 - mean) / std`` of uint8 [H, W, 3]."""
-    scale = 1.0 / (255.0 * np.asarray(preprocess.std, np.float32))
-    shift = -np.asarray(preprocess.mean, np.float32) / np.asarray(preprocess.std, np.float32)
+    mean, std = (np.array(x, np.float32)[:, None, None] for x in (preprocess.mean, preprocess.std))
     planes = image.transpose(2, 0, 1).astype(np.float32)
-    planes *= scale[:, None, None].astype(np.float32)
-    planes += shift[:, None, None]
+    planes *= np.float32(1 / 255) / std
+    planes -= mean / std
     return planes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Any, Literal
 
@@ -10,12 +11,17 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
-from timm.optim import create_optimizer_v2
+from timm.optim import create_optimizer_v2, list_optimizers
 from torch import Tensor, nn
 
-from deepfake_lightning.errors import CheckpointError, UsageError
+from deepfake_lightning.errors import CheckpointError, UndefinedMetricError, UsageError
 from deepfake_lightning.metrics import METRIC_NAMES, item_labels, item_scores, summary
-from deepfake_lightning.models.backbones import create_backbone, input_statistics
+from deepfake_lightning.models.backbones import (
+    create_backbone,
+    feature_count,
+    input_statistics,
+)
+from deepfake_lightning.models.item_source import ItemSource
 from deepfake_lightning.models.losses import ClassificationLoss
 from deepfake_lightning.models.schedules import ScheduleName, warmup_then
 from deepfake_lightning.models.scores import Scores, ScoreTable
@@ -24,6 +30,7 @@ from deepfake_lightning.schemas import Batch
 
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
+_TRAIN_LOSSES = ("train/loss", "train/loss_step", "train/loss_epoch")
 TRAIN_METRICS = ("accuracy", "precision", "recall", "f1", "auroc")
 
 
@@ -79,19 +86,19 @@ class DeepfakeDetector(LightningModule):
                 f"model.weights is {weights!r} while model.pretrained is false",
                 next_step="leave one of them out",
             )
+        _check_optimizer(optimizer)
         self.backbone = create_backbone(backbone, drop_rate, drop_path_rate)
-        self.head = nn.Linear(int(self.backbone.num_features), 2)  # type: ignore[arg-type]
-        weighted = torch.ones(2) if class_weights == "balanced" else None
-        if isinstance(class_weights, list):
-            weighted = torch.tensor(class_weights)
-        self.loss = ClassificationLoss(label_smoothing, focal_gamma, weighted)
+        self.head = nn.Linear(feature_count(self.backbone), 2)
+        self.loss = ClassificationLoss(label_smoothing, focal_gamma, _weights(class_weights))
         self.tables = nn.ModuleDict(
             {f"{stage}_table": ScoreTable(unique=stage != "train") for stage in STAGES}
         )
-        self.epoch_scores: dict[str, Scores] = {}
+        self.epoch_scores: dict[Stage, Scores] = {}
         self._is_pretrained = False
+        self.register_load_state_dict_post_hook(_keep_loaded)  # type: ignore[no-untyped-call]
         if freeze_backbone:
             self.backbone.requires_grad_(False)
+            self.backbone.eval()  # Lightning trains in the mode it finds, without calling train()
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -103,7 +110,7 @@ class DeepfakeDetector(LightningModule):
     @property
     def metric_names(self) -> list[str]:
         """All names that a training can log, and so all that can be monitored."""
-        names = ["train/loss", *(f"train/{name}" for name in TRAIN_METRICS), "val/loss"]
+        names = [*_TRAIN_LOSSES, *(f"train/{name}" for name in TRAIN_METRICS), "val/loss"]
         return [*names, *(f"val/{level}{name}" for level in ("", "item_") for name in METRIC_NAMES)]
 
     def setup(self, stage: str) -> None:
@@ -112,13 +119,25 @@ class DeepfakeDetector(LightningModule):
         if stage == "fit" and self.trainer.ckpt_path is None:
             self.load_pretrained()
         if stage == "fit" and hparams["class_weights"] == "balanced":
-            counts = torch.as_tensor(self.trainer.datamodule.class_counts("train"))  # type: ignore[attr-defined]
-            self.loss.weight = (counts.sum() / (2.0 * counts)).to(self.device, torch.float32)
+            self.loss.weight = self._balanced_weights()
         if hparams["compile"]:
             self.backbone.compile()
 
+    def _balanced_weights(self) -> Tensor:
+        data = self._item_source()
+        if data is None:
+            raise UsageError(
+                "model.class_weights is 'balanced', and nothing says how many of each there are",
+                next_step="train with a DeepfakeDataModule, or give two weights as a list",
+            )
+        counts = torch.as_tensor(data.class_counts("train"))
+        return (counts.sum() / (2.0 * counts)).to(self.device, torch.float32)
+
     def load_pretrained(self) -> None:
-        """Load the backbone's pretrained weights, once; nothing where ``pretrained`` is off.
+        """Load the backbone's pretrained weights, once.
+
+        Nothing happens where ``pretrained`` is off, or where other weights have been loaded into
+        the detector already: a training that goes on from a checkpoint keeps them.
 
         Raises:
             WeightsError: they cannot be had.
@@ -142,14 +161,15 @@ class DeepfakeDetector(LightningModule):
         return logits
 
     def _step(self, batch: Batch, stage: Stage) -> Tensor:
-        logits = self(batch["image"])
+        logits: Tensor = self(batch["image"]).float()
         self._table(stage).update(batch, logits)
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         loss: Tensor = self.loss(self._step(batch, "train"), batch["label"])
-        self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=len(batch["label"]))
+        size = len(batch["label"])
+        self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -180,23 +200,29 @@ class DeepfakeDetector(LightningModule):
         An undefined metric (one class only, say) is None.
         """
         known = scores.labelled()
-        if not len(known):
-            return {}
-        logits = torch.from_numpy(np.stack([np.zeros_like(known.logit), known.logit], axis=1))
-        loss = self.loss(logits.to(self.device, torch.float32), torch.as_tensor(known.label, device=self.device))
         frames = summary(known.logit, known.label)
-        codes, window = self._items()
-        items = known.row if codes is None else codes[known.row]
+        items, window = self._items(known.row)
         _, item_logits = item_scores(known.logit, items, known.track, known.frame, window=window)
-        labels = item_labels(known.label, items)
-        of_items = summary(item_logits, labels)
-        return {"loss": float(loss), **frames, **{f"item_{k}": v for k, v in of_items.items()}}
+        of_items = summary(item_logits, item_labels(known.label, items))
+        loss = self._mean_loss(known) if len(known) else None
+        return {"loss": loss, **frames, **{f"item_{k}": v for k, v in of_items.items()}}
 
-    def _items(self) -> tuple[NDArray[np.int64] | None, int]:
-        data = getattr(self.trainer, "datamodule", None)
-        if not hasattr(data, "items"):
-            return None, 1
-        return data.items(), data.preprocess.aggregation.window
+    def _mean_loss(self, scores: Scores) -> float:
+        # Only the difference of two logits enters a softmax.
+        pairs = torch.from_numpy(np.stack([np.zeros_like(scores.logit), scores.logit], axis=1))
+        labels = torch.from_numpy(scores.label)
+        return float(self.loss(pairs.to(self.device, torch.float32), labels.to(self.device)))
+
+    def _items(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+        """Return the item of each row, and over how many frames an item's scores are averaged."""
+        data = self._item_source()
+        if data is None:
+            return rows, 1
+        return data.items()[rows], data.preprocess.aggregation.window
+
+    def _item_source(self) -> ItemSource | None:
+        data: object = self.trainer.datamodule  # type: ignore[attr-defined]
+        return data if isinstance(data, ItemSource) else None
 
     def _table(self, stage: Stage) -> ScoreTable:
         table = self.tables[f"{stage}_table"]
@@ -207,13 +233,22 @@ class DeepfakeDetector(LightningModule):
         table = self._table(stage)
         scores = table.scores()
         table.reset()
+        lost = int(np.count_nonzero(~np.isfinite(scores.logit)))
+        if lost:
+            raise UndefinedMetricError(
+                f"{lost} of {len(scores)} scores of {stage} are not finite numbers "
+                f"(epoch {self.current_epoch + 1}), so nothing can be measured",
+                why="the weights have diverged, or numbers overflowed",
+                next_step="train again with a lower model.lr, with model.warmup_epochs, or with "
+                "trainer.gradient_clip_val",
+            )
         self.epoch_scores[stage] = scores
         return scores
 
     def _log_defined(self, stage: Stage, values: dict[str, float | None]) -> None:
-        # Every process has the same gathered scores, so there is nothing to reduce.
+        # Every process has the same gathered scores; without sync_dist Lightning would warn.
         defined = {f"{stage}/{name}": value for name, value in values.items() if value is not None}
-        self.log_dict(defined, sync_dist=False, rank_zero_only=False)
+        self.log_dict(defined, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer and its schedule, which advances every step."""
@@ -227,11 +262,23 @@ class DeepfakeDetector(LightningModule):
                 f"model.schedule {hparams['schedule']!r} needs a known number of steps",
                 next_step="set trainer.max_epochs, or use --model.schedule constant",
             )
-        per_epoch = steps / max(1, self.trainer.max_epochs or 1)
-        warmup = round(hparams["warmup_epochs"] * per_epoch)
+        self.trainer.fit_loop.setup_data()
+        batches = self.trainer.num_training_batches
+        if math.isinf(batches) and hparams["warmup_epochs"]:
+            raise UsageError(
+                "model.warmup_epochs needs a known number of batches in an epoch",
+                next_step="set trainer.limit_train_batches, or leave model.warmup_epochs out",
+            )
+        warmup = 0
+        if hparams["warmup_epochs"]:
+            per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
+            warmup = round(hparams["warmup_epochs"] * per_epoch)
         factor = warmup_then(hparams["schedule"], int(min(steps, 2**62)), warmup)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another architecture.
@@ -249,3 +296,31 @@ class DeepfakeDetector(LightningModule):
                 next_step=f"use --model.backbone {there}, or leave model.backbone out",
             )
 
+
+def _keep_loaded(module: nn.Module, _: object) -> None:
+    """Note that a state dict has been loaded, which pretrained weights must not overwrite."""
+    module._is_pretrained = True  # type: ignore[assignment]
+
+
+def _check_optimizer(name: str) -> None:
+    known = list_optimizers()
+    if name.lower().removeprefix("lookahead_") not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        raise UsageError(
+            f"model.optimizer: timm has no optimizer {name!r}",
+            next_step=f"did you mean {', '.join(near)}?" if near else "one is adamw",
+        )
+
+
+def _weights(given: Literal["none", "balanced"] | list[float]) -> Tensor | None:
+    """Return the weights of real and fake; those of 'balanced' are known when training starts."""
+    if given == "none":
+        return None
+    if given == "balanced":
+        return torch.ones(2)
+    if len(given) != 2 or min(given) < 0 or not sum(given):
+        raise UsageError(
+            f"model.class_weights is {given}",
+            next_step="give two weights of 0 or more, of real and of fake, or 'balanced'",
+        )
+    return torch.tensor(given, dtype=torch.float32)

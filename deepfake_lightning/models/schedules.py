@@ -14,8 +14,8 @@ def warmup_then(
 ) -> Callable[[int], float]:
     """Return the factor of the learning rate at each step.
 
-    Linear from 1/warmup to 1 over ``warmup_steps``, then constant, or half a cosine down to
-    ``floor`` (Loshchilov & Hutter 2017, arXiv 1608.03983, eq. 5 without restarts).
+    Linear from 1/(warmup + 1) to 1 over ``warmup_steps``, then constant, or half a cosine down
+    to ``floor`` (Loshchilov & Hutter 2017, arXiv 1608.03983, eq. 5 without restarts).
 
     Args:
         schedule: what follows the warm-up.

@@ -15,6 +15,7 @@ from deepfake_lightning.schemas import Batch
 
 _KEYS = ("row", "track", "frame")
 _FIELDS = (*_KEYS, "label", "logit")
+_DTYPES = {**dict.fromkeys((*_KEYS, "label"), torch.int64), "logit": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -74,21 +75,27 @@ class ScoreTable(Metric):
         self.track.append(batch["track"])
         self.frame.append(batch["frame"])
         self.label.append(batch["label"])
-        self.logit.append((logits[:, 1] - logits[:, 0]).detach().float())
+        wide = logits.detach().float()  # a difference of bfloat16 would lose digits
+        self.logit.append(wide[:, 1] - wide[:, 0])
 
     def compute(self) -> dict[str, Tensor]:
         """Return the columns of all processes' scores, in the order of arrival."""
-        return {
-            name: dim_zero_cat(values) if len(values := getattr(self, name)) else torch.zeros(0)
-            for name in _FIELDS
-        }
+        return {name: dim_zero_cat(getattr(self, name)) for name in _FIELDS}
 
     def scores(self) -> Scores:
         """Return the scores of all processes, ordered and, with ``unique``, counted once."""
-        columns = {name: column.cpu().numpy() for name, column in self.compute().items()}
+        if not self.row:  # gathered from processes that have some, so the types must agree
+            for name, dtype in _DTYPES.items():
+                getattr(self, name).append(torch.zeros(0, dtype=dtype, device=self.device))
+        # torchmetrics makes a scalar of a column with one element.
+        columns = {
+            name: column.reshape(-1).cpu().numpy() for name, column in self.compute().items()
+        }
         scores = Scores(
-            *(columns[name].astype(np.int64) for name in _KEYS),
-            label=columns["label"].astype(np.int64),
+            row=columns["row"],
+            track=columns["track"],
+            frame=columns["frame"],
+            label=columns["label"],
             logit=columns["logit"].astype(np.float64),
         )
         scores = scores.select(np.lexsort([scores.frame, scores.track, scores.row]))

@@ -48,12 +48,16 @@ def _from_hub(name: str) -> dict[str, Tensor]:
     try:
         return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
     except Exception as error:  # the hub's clients raise dozens of kinds
-        reason = str(error).strip().splitlines()
         raise WeightsError(
             f"pretrained weights of {name} could not be fetched from the hub",
-            why=f"{type(error).__name__}: {reason[0][:200] if reason else 'no further message'}",
+            why=f"{type(error).__name__}: {_first_line(error)}",
             next_step=_CHOICES,
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no further message"
 
 
 def _packaged(backbone: nn.Module, name: str) -> dict[str, Tensor]:
@@ -61,7 +65,7 @@ def _packaged(backbone: nn.Module, name: str) -> dict[str, Tensor]:
 
     Its tensors stand in the order of timm's, under other names; the last two are the classifier.
     """
-    if name != PACKAGED_BACKBONE:
+    if name.split(".")[0] != PACKAGED_BACKBONE:
         raise WeightsError(
             f"there are no packaged weights for {name}, only for {PACKAGED_BACKBONE}",
             next_step=_CHOICES,
@@ -82,11 +86,11 @@ def _from_file(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"the weights file {path} does not exist", next_step=_CHOICES)
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return _tensors(load_file(path))
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, ValueError, EOFError, OSError) as error:
         raise WeightsError(
-            f"the weights file {path} cannot be read: {str(error).splitlines()[0]}",
+            f"the weights file {path} cannot be read: {_first_line(error)}",
             why="only safetensors and plain state dicts are loaded, never a pickle of objects",
             next_step="save the weights with safetensors.torch.save_file",
         ) from error
@@ -100,13 +104,15 @@ def _from_file(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(state: Any) -> dict[str, Tensor]:
-    """Return the tensors of a state dict, also of a checkpoint, without the prefix ``backbone.``."""
+    """Return the tensors of a state dict or a checkpoint, without the prefix ``backbone.``."""
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict):
         return {}
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
-    inner = {k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")}
+    inner = {
+        k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")
+    }
     return inner or tensors
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +13,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake_lightning.errors import TableError
-from deepfake_lightning.schemas.table import Column, check_table, read_table, write_table
+from deepfake_lightning.schemas.table import (
+    Column,
+    and_more,
+    check_table,
+    first_line,
+    read_table,
+    write_table,
+)
 from deepfake_lightning.storage import write_json
 
 LABELS = {"real": 0, "fake": 1}
@@ -57,8 +65,8 @@ class ManifestMetadata(BaseModel):
         schema_version: version of the manifest's schema (``schema`` in the file).
         root: folder the paths are relative to, as given when it was written; a
             relative one is relative to the manifest's own folder.
-        policy: how splits were made: ``group``, ``official`` (as published, even
-            where identities are shared) or ``none``.
+        policy: how splits were made: ``group`` (drawn, by identity), ``official`` (as
+            published, even where identities are shared), ``given`` or ``none``.
         split_seed: seed of the split, None where nothing was drawn.
         counts: rows per split and label, for the reader's eye.
         content_hash: SHA-256 over the rows.
@@ -93,18 +101,19 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def with_rows(self, rows: pd.DataFrame) -> Manifest:
-        """Return the same manifest with other rows, indexed anew."""
-        return Manifest(rows.reset_index(drop=True), self.root, self.origin, self.policy)
+    def with_rows(self, rows: pd.DataFrame, policy: str | None = None) -> Manifest:
+        """Return the same manifest with other rows, indexed anew, and another policy if given."""
+        rows = rows.reset_index(drop=True)
+        return Manifest(rows, self.root, self.origin, policy or self.policy)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return rows per split and label, with ``unknown`` for no label."""
         names = {0: "real", 1: "fake", -1: "unknown"}
         labels = self.rows["label"].fillna(-1).astype(int).map(names)
-        table = self.rows.groupby([self.rows["split"].fillna("unsplit"), labels]).size()
+        splits = self.rows["split"].fillna("unsplit").astype(str)
         result: dict[str, dict[str, int]] = {}
-        for (split, label), count in table.items():
-            result.setdefault(str(split), {})[str(label)] = int(count)
+        for (split, label), count in sorted(Counter(zip(splits, labels, strict=True)).items()):
+            result.setdefault(split, {})[label] = count
         return result
 
     def content_hash(self) -> str:
@@ -116,22 +125,31 @@ class Manifest:
 def manifest_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Return checked rows: declared columns, typed, no path twice per frame and track.
 
+    Paths are normalised (``./a//b.jpg`` is ``a/b.jpg``), and rows are indexed 0..n-1.
+
+    Args:
+        frame: as :func:`~deepfake_lightning.schemas.table.read_table` returns it; its index
+            counts lines below the header.
+        path: where it comes from, for messages.
+
     Raises:
         TableError: what is wrong, with file, row and column.
     """
-    rows = check_table(frame.reset_index(drop=True), COLUMNS, path)
-    twice = rows.duplicated(["path", "frame", "track_id"], keep="first")
+    rows = check_table(frame, COLUMNS, path)
+    rows["path"] = rows["path"].map(lambda name: str(PurePosixPath(name))).astype("string")
+    key = ["path", "frame", "track_id"]
+    twice = rows.duplicated(key, keep="first")
     if twice.any():
-        second = int(twice.to_numpy().argmax())
-        name = rows["path"].iloc[second]
-        first = int((rows["path"] == name).to_numpy().argmax())
+        name = rows.loc[twice, "path"].iloc[0]
+        group = rows.groupby(key, dropna=False).ngroup()
+        first = first_line(group == group[twice].iloc[0])
         raise TableError(
-            f"{path}, row {second + 2}, column path: {name!r} stands in row {first + 2} already"
-            + (f" (and {int(twice.sum()) - 1} more duplicates)" if twice.sum() > 1 else ""),
+            f"{path}, row {first_line(twice)}, column path: {name!r} stands in row {first} already"
+            + and_more(twice, "duplicates"),
             why="a picture counted twice falsifies every figure",
             next_step="remove one of the rows",
         )
-    return rows
+    return rows.reset_index(drop=True)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -150,10 +168,11 @@ def _read_metadata(path: Path) -> ManifestMetadata:
     if not path.exists():
         return ManifestMetadata()
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if int(record.get("schema", 1)) > 1:
+        record: Any = json.loads(path.read_text(encoding="utf-8"))
+        schema = record.get("schema") if isinstance(record, dict) else None
+        if isinstance(schema, int) and schema > 1:
             raise TableError(
-                f"{path}: schema {record['schema']} is newer than this version reads (1)",
+                f"{path}: schema {schema} is newer than this version reads (1)",
                 next_step="upgrade deepfake-lightning",
             )
         return ManifestMetadata.model_validate(record)
@@ -165,23 +184,29 @@ def _read_metadata(path: Path) -> ManifestMetadata:
 
 
 def write_manifest(
-    manifest: Manifest, path: Path, *, policy: str = "none", split_seed: int | None = None
+    manifest: Manifest, path: Path, *, policy: str | None = None, split_seed: int | None = None
 ) -> None:
     """Write rows (CSV or Parquet, by suffix) and ``metadata.json`` beside them, each atomically.
+
+    Args:
+        manifest: what to write.
+        path: the table's file.
+        policy: how the splits were made; None: as the manifest says.
+        split_seed: the seed they were drawn with.
 
     Raises:
         TableError: the rows break the schema.
         StorageError: the disk refused.
     """
-    rows = manifest_rows(manifest.rows, path)
+    rows = manifest_rows(manifest.rows.reset_index(drop=True), path)
     write_table(path, rows)
     root = manifest.root.resolve()
     folder = path.parent.resolve()
     metadata = ManifestMetadata(
         root=root.relative_to(folder).as_posix() if root.is_relative_to(folder) else str(root),
-        policy=policy,
+        policy=policy or manifest.policy,
         split_seed=split_seed,
-        counts=manifest.counts(),
-        content_hash=manifest.content_hash(),
+        counts=manifest.with_rows(rows).counts(),
+        content_hash=manifest.with_rows(rows).content_hash(),
     )
     write_json(path.parent / METADATA, metadata.model_dump(mode="json", by_alias=True))

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake_lightning.schemas.table import Column, check_table, read_table, write_table
+from deepfake_lightning.errors import TableError
+from deepfake_lightning.schemas.table import (
+    Column,
+    and_more,
+    check_table,
+    first_line,
+    read_table,
+    write_table,
+)
 
 STATUSES = ("ok", "no_face", "unreadable")
 
@@ -31,13 +39,33 @@ COLUMNS = (
 def predictions_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Return the table checked and typed.
 
-    ``logit`` is z_fake - z_real in natural log-odds, empty unless ``status`` is ``ok``:
-    an item without a face or that cannot be read is a row, never a gap.
+    ``logit`` is z_fake - z_real in natural log-odds, given where ``status`` is ``ok`` and
+    only there: an item without a face or that cannot be read is a row, never a gap.
+
+    Args:
+        frame: as :func:`~deepfake_lightning.schemas.table.read_table` returns it.
+        path: where it comes from, for messages.
 
     Raises:
         TableError: file, row and column of what is wrong.
     """
-    return check_table(frame.reset_index(drop=True), COLUMNS, path)
+    newer = frame["schema"] if "schema" in frame else pd.Series(dtype="string")
+    if (pd.to_numeric(newer, errors="coerce") > 1).any():
+        raise TableError(
+            f"{path}: schema {newer.max()} is newer than this version reads (1)",
+            next_step="upgrade deepfake-lightning",
+        )
+    rows = check_table(frame, COLUMNS, path)
+    scored = rows["status"] == "ok"
+    wrong = scored != rows["logit"].notna()
+    if wrong.any():
+        fault = "is empty" if scored[wrong].iloc[0] else "is given"
+        raise TableError(
+            f"{path}, row {first_line(wrong)}, column logit: {fault} while status is "
+            f"{rows.loc[wrong, 'status'].iloc[0]!r}{and_more(wrong, 'rows')}",
+            next_step="a scored face has a logit, and nothing else has one",
+        )
+    return rows.reset_index(drop=True)
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -47,4 +75,5 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def write_predictions(path: Path, frame: pd.DataFrame) -> None:
     """Check and write a predictions table (CSV or Parquet, by suffix), atomically."""
-    write_table(path, predictions_rows(frame.assign(schema=1), path))
+    rows = frame.reset_index(drop=True).assign(schema=1)
+    write_table(path, predictions_rows(rows, path))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
 
 
 class Aggregation(BaseModel):
@@ -39,7 +41,7 @@ class Preprocess(BaseModel):
     input: Literal["crop", "frame"] = "crop"
     size: int = Field(default=224, ge=16, le=4096)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     interpolation: Literal["area", "linear", "cubic"] = "area"
     margin: float = Field(default=1.3, ge=1.0, le=4.0)
     aggregation: Aggregation = Aggregation()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -13,6 +15,7 @@ from deepfake_lightning.errors import TableError
 from deepfake_lightning.storage import atomic_write
 
 SUFFIXES = (".csv", ".parquet")
+_LARGEST_WHOLE = 2.0**53  # beyond it numbers pass through floating point with loss
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Column:
     """
 
     name: str
-    dtype: str
+    dtype: Literal["string", "Int64", "Float64"]
     required: bool = False
     allowed: tuple[object, ...] | None = None
     rule: Callable[[object], str | None] | None = None
@@ -36,6 +39,9 @@ class Column:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV or Parquet file, every CSV cell as text (empty is missing).
+
+    The index counts a CSV's lines from the one below the header, with gaps where lines are
+    blank, so that messages name the line that an editor shows.
 
     Raises:
         TableError: the file is missing, empty, not of a known type, or not readable.
@@ -46,16 +52,32 @@ def read_table(path: Path) -> pd.DataFrame:
         )
     try:
         if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-        return pd.read_parquet(path)
+            return _read_csv(path)
+        return pd.read_parquet(path).reset_index(drop=True)
     except FileNotFoundError as error:
         raise TableError(f"{path} does not exist", next_step="check the path") from error
     except pd.errors.EmptyDataError as error:
         raise TableError(f"{path} is empty", next_step="write at least a header row") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         raise TableError(
-            f"{path} cannot be read: {error}", next_step="check that the file is whole"
+            f"{path} cannot be read: {str(error).strip()}",
+            next_step="check that the file is whole and each row has as many cells as the header",
         ) from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Where the first rows are longer than the header, pandas drops cells with a warning.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame = pd.read_csv(
+            path,
+            dtype="string",
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=False,
+            index_col=False,
+        )
+    return frame.rename(columns=str.strip).dropna(how="all")
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
@@ -71,6 +93,11 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
 
 def check_table(frame: pd.DataFrame, columns: tuple[Column, ...], path: Path) -> pd.DataFrame:
     """Return ``frame`` with the declared columns, in order, typed; unknown columns are dropped.
+
+    Args:
+        frame: as :func:`read_table` returns it; its index counts lines below the header.
+        columns: what is declared.
+        path: the file, for messages.
 
     Raises:
         TableError: a column is missing, or a cell is empty, mistyped or not allowed;
@@ -97,9 +124,9 @@ def _checked(frame: pd.DataFrame, column: Column, path: Path) -> pd.Series:
     if column.allowed is not None:
         strange = values.notna() & ~values.isin(list(column.allowed))
         if strange.any():
-            shown = ", ".join(map(str, column.allowed))
             found = values[strange].iloc[0]
-            raise _cell_error(path, strange, column, f"is {found!r}", f"use one of {shown}")
+            shown = repr(found) if isinstance(found, str) else found  # not np.int64(2)
+            raise _cell_error(path, strange, column, f"is {shown}", _wanted(column))
     if column.rule is not None:
         faults = values.dropna().map(column.rule).dropna()
         if len(faults):
@@ -112,22 +139,36 @@ def _converted(values: pd.Series, column: Column, path: Path) -> pd.Series:
     if column.dtype == "string":
         return values.astype("string")
     numbers = pd.to_numeric(values, errors="coerce").astype("Float64")
-    wrong = values.notna() & numbers.isna()
+    limit = _LARGEST_WHOLE if column.dtype == "Int64" else float("inf")
+    wrong = values.notna() & (numbers.isna() | (numbers.abs() >= limit).fillna(False))
     if column.dtype == "Int64":
-        wrong = wrong | (numbers.notna() & (numbers != numbers.round())).fillna(False)
+        wrong = wrong | (numbers != numbers.round()).fillna(False)
     if wrong.any():
-        kind = "a whole number" if column.dtype == "Int64" else "a number"
         found = values[wrong].iloc[0]
-        raise _cell_error(path, wrong, column, f"is {found!r}", f"write {kind}")
-    return numbers.astype(column.dtype)
+        raise _cell_error(path, wrong, column, f"is {found!r}", _wanted(column))
+    typed: pd.Series = numbers.astype(column.dtype)
+    return typed
+
+
+def _wanted(column: Column) -> str:
+    if column.allowed is not None:
+        return f"use one of {', '.join(map(str, column.allowed))}"
+    return "write a whole number" if column.dtype == "Int64" else "write a finite number"
 
 
 def _cell_error(
     path: Path, wrong: pd.Series, column: Column, fault: str, next_step: str
 ) -> TableError:
-    count = int(wrong.sum())
-    more = f" (and {count - 1} more rows)" if count > 1 else ""
-    line = int(wrong.to_numpy(dtype=bool).argmax()) + 2  # one for the header, one to count from 1
-    return TableError(
-        f"{path}, row {line}, column {column.name}: {fault}{more}", next_step=next_step
-    )
+    where = f"{path}, row {first_line(wrong)}, column {column.name}"
+    return TableError(f"{where}: {fault}{and_more(wrong, 'rows')}", next_step=next_step)
+
+
+def first_line(wrong: pd.Series) -> int:
+    """Return the line of the first true row: one for the header, one to count from 1."""
+    return int(wrong.index[int(wrong.to_numpy(dtype=bool).argmax())]) + 2
+
+
+def and_more(wrong: pd.Series, what: str) -> str:
+    """Return `` (and 3 more rows)`` for the true rows after the first, or nothing."""
+    count = int(wrong.sum()) - 1
+    return f" (and {count} more {what})" if count else ""

@@ -24,7 +24,7 @@ from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VE
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
 from deepfake_lightning.training.run_logger import RunLogger
 
-_TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10}
+_TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
 _CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": "val/auroc",
     "checkpoint.mode": "max",
@@ -171,7 +171,9 @@ class TrainingCLI(LightningCLI):
         hint = "see the keys with --help, or all of them with --print_config"
         if unknown:
             name = unknown.group(1) or unknown.group(2)
-            near = difflib.get_close_matches(name, self._known_keys(), n=1, cutoff=0.4)
+            known = self._known_keys()
+            longer = [key for key in known if key.startswith(name)]
+            near = longer or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             return UsageError(
                 f"unknown key {name}", next_step=f"did you mean {near[0]}?" if near else hint
             )

@@ -18,6 +18,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics.functional.classification import binary_auroc
 
-Batches = DataLoader[tuple[Tensor, Tensor]]
+Batches = DataLoader[Any]  # its type names the items, not the batches
 
 
 class FaceCrops(Dataset[tuple[Tensor, int]]):
@@ -87,7 +88,8 @@ def build_model() -> nn.Module:
     # The package names its tensors differently but lists them in the same order.
     model.load_state_dict(dict(zip(names, packaged.values(), strict=True)))
     model.reset_classifier(2)
-    return model
+    channels_last: nn.Module = model.to(memory_format=torch.channels_last)
+    return channels_last
 
 
 @torch.inference_mode()
@@ -127,7 +129,7 @@ def main() -> None:
         raise SystemExit(f"{len(train_data)} training images do not fill one batch")
     train = loader(train_data, args.batch_size, args.workers, train=True)
     val = loader(FaceCrops(args.data, "val", args.size), args.batch_size, args.workers, train=False)
-    model = build_model().to(device, memory_format=torch.channels_last)
+    model = build_model().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr)
     steps = args.epochs * len(train)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=steps)

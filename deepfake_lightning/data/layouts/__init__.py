@@ -15,6 +15,7 @@ from deepfake_lightning.schemas import Manifest, read_manifest
 from deepfake_lightning.schemas.manifest import METADATA
 
 MANIFEST_NAMES = ("manifest.parquet", "manifest.csv")
+INDEX_NAME = "index.csv"
 
 
 def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
@@ -38,8 +39,8 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     for name in MANIFEST_NAMES:
         if (root / name).is_file():
             return read_manifest(root / name)
-    if (root / "index.csv").is_file():
-        return index_file.read(root / "index.csv")
+    if (root / INDEX_NAME).is_file():
+        return index_file.read(root / INDEX_NAME)
     manifest = class_folders.read(root, group_pattern=group_pattern)
     if manifest is None:
         raise LayoutError(
@@ -50,7 +51,8 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
 
 
 def _read_file(path: Path) -> Manifest:
-    is_manifest = path.name in MANIFEST_NAMES or (path.parent / METADATA).is_file()
+    beside_metadata = path.name != INDEX_NAME and (path.parent / METADATA).is_file()
+    is_manifest = path.name in MANIFEST_NAMES or beside_metadata
     return read_manifest(path) if is_manifest else index_file.read(path)
 
 

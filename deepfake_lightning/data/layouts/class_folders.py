@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from deepfake_lightning.errors import LayoutError
-from deepfake_lightning.media import IMAGE_SUFFIXES
+from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.schemas.manifest import manifest_rows
 
@@ -22,8 +22,9 @@ SPLIT_FOLDERS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "calib": "calib", "test": "test", "testing": "test",
 }  # fmt: skip
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 
+# A counter at the end of a frame's name; longer runs of digits are hashes or dates
+_NUMBER = re.compile(r"(?<!\d)(\d{1,9})$")
 # A name that ends in a counter behind a separator: clip_003, id0-frame12, v.0007
 _FRAME_NAME = re.compile(r"^(.+?)[ _.-]+(?:f|frame|face)?_?\d+$", re.IGNORECASE)
 
@@ -65,13 +66,13 @@ def _class_folders(root: Path) -> dict[tuple[str | None, int], list[Path]]:
     """Return the class folders of each split and label, and refuse any other beside them."""
     found: dict[tuple[str | None, int], list[Path]] = {}
     splits = [p for p in _folders(root) if p.name.lower() in SPLIT_FOLDERS and _holds_class(p)]
+    if splits:
+        _refuse_beside(root, splits)
+    elif not _holds_class(root):
+        return found
     for parent in splits or [root]:
-        if not _holds_class(parent):
-            continue
         split = SPLIT_FOLDERS[parent.name.lower()] if splits else None
         for folder in _folders(parent):
-            if folder in splits:
-                continue
             label = CLASS_FOLDERS.get(folder.name.lower())
             if label is None:
                 raise LayoutError(
@@ -81,6 +82,18 @@ def _class_folders(root: Path) -> dict[tuple[str | None, int], list[Path]]:
                 )
             found.setdefault((split, label), []).append(folder)
     return found
+
+
+def _refuse_beside(root: Path, splits: list[Path]) -> None:
+    """Refuse data beside the folders of splits, which would be left out without a word."""
+    for folder in _folders(root):
+        name = folder.name.lower()
+        if folder not in splits and (name in SPLIT_FOLDERS or name in CLASS_FOLDERS):
+            raise LayoutError(
+                f"{folder} would be left out: it is not a split with real/ and fake/ in it, as "
+                f"{', '.join(p.name for p in splits)} in {root} are",
+                next_step="give it that layout, or move it out of the data's root",
+            )
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -96,8 +109,8 @@ def _files(
 ) -> list[dict[str, object]]:
     records = []
     for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(parent, name)
             suffix = path.suffix.lower()
             if suffix in VIDEO_SUFFIXES:
@@ -105,7 +118,7 @@ def _files(
                     f"{path} is a video; training takes face pictures",
                     next_step="extract face crops first, or move the videos out of this folder",
                 )
-            if suffix in IMAGE_SUFFIXES and not name.startswith("."):
+            if suffix in IMAGE_SUFFIXES:
                 records.append(_record(root, folder, path, split, label, pattern))
     return records
 
@@ -120,8 +133,8 @@ def _record(
     item = relative.parent if in_clip else relative.with_suffix("")
     group = inside.parent.name if in_clip else inside.stem
     if pattern is not None:
-        group = _matched(pattern, path, group if in_clip else inside.stem)
-    number = re.search(r"(\d+)$", inside.stem)
+        group = _matched(pattern, path, group)
+    number = _NUMBER.search(inside.stem)
     return {
         "path": str(relative),
         "label": label,
@@ -139,8 +152,11 @@ def _matched(pattern: str, path: Path, name: str) -> str:
     try:
         match = re.search(pattern, name)
     except re.error as error:
-        raise LayoutError(f"group_pattern {pattern!r} is not a regular expression: {error}") from error
-    if match is None or not match.groups():
+        raise LayoutError(
+            f"group_pattern {pattern!r} is not a regular expression: {error}",
+            next_step="escape what stands for itself, for example \\( for a parenthesis",
+        ) from error
+    if match is None or not match.groups() or not match.group(1):
         raise LayoutError(
             f"group_pattern {pattern!r} finds no group in {name!r} ({path})",
             next_step="write one pair of parentheses around what names the person or clip",
@@ -160,9 +176,10 @@ def _refuse_frames(root: Path, rows: pd.DataFrame) -> None:
     prefix, count = prefixes.most_common(1)[0]
     if count > 1 and sum(prefixes.values()) >= len(loose) / 2:
         raise LayoutError(
-            f"{count} pictures in {root} are named {prefix}_<number>: they look like frames of one clip",
-            why="a random split would put frames of a clip on both sides, and the figures would lie",
-            next_step="say what names the clip: --data.group_pattern '(.+)_[0-9]+', put each clip's\n"
-            "      frames in a folder of its own, or, where every picture is a clip of its own,\n"
-            "      --data.group_pattern '(.+)'",
+            f"{count} pictures in {root} are named {prefix}_<number>: they look like frames of "
+            "one clip",
+            why="a random split would put frames of a clip on both sides, and figures would lie",
+            next_step="say what names the clip: --data.group_pattern '(.+)_[0-9]+', put each\n"
+            "      clip's frames in a folder of its own, or, where every picture is a clip of\n"
+            "      its own, --data.group_pattern '(.+)'",
         )

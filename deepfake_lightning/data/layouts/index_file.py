@@ -7,11 +7,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from deepfake_lightning.errors import TableError
+from deepfake_lightning.media import VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, SPLITS, Manifest
 from deepfake_lightning.schemas.manifest import manifest_rows
-from deepfake_lightning.schemas.table import read_table
+from deepfake_lightning.schemas.table import and_more, first_line, read_table
 
-_SYNONYMS = {"filename": "path", "file": "path", "group": "group_id"}
+_SYNONYMS = {"path": ("filename", "file"), "group_id": ("group",)}
+_LABELS = {**LABELS, "0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_SPLIT_SYNONYMS = {"valid": "val", "validation": "val"}
 _OPTIONAL = (
     "target_id",
     "source_id",
@@ -34,7 +37,7 @@ def read(path: Path) -> Manifest:
     Raises:
         TableError: the file, row and column that is wrong.
     """
-    frame = read_table(path).rename(columns=_SYNONYMS)
+    frame = _renamed(read_table(path), path)
     for name in ("path", "label"):
         if name not in frame.columns:
             raise TableError(
@@ -43,16 +46,16 @@ def read(path: Path) -> Manifest:
                 next_step="an index needs the columns path and label",
             )
     dataset = path.parent.resolve().name
-    names = frame["path"].fillna("").astype(str)
-    stems = names.map(lambda name: f"{dataset}/{PurePosixPath(name).with_suffix('')}" if name else None)
+    names = frame["path"].astype("string").map(PurePosixPath, na_action="ignore")
+    stems = names.map(lambda name: f"{dataset}/{name.parent / name.stem}", na_action="ignore")
     rows = pd.DataFrame(
         {
             "path": frame["path"],
             "label": _labels(frame["label"], path),
-            "media_type": "image",
-            "video_id": frame["video_id"] if "video_id" in frame else stems,
-            "group_id": frame["group_id"] if "group_id" in frame else stems,
-            "dataset": frame["dataset"] if "dataset" in frame else dataset,
+            "media_type": names.map(_media_type, na_action="ignore"),
+            "video_id": frame.get("video_id", stems),
+            "group_id": frame.get("group_id", stems),
+            "dataset": frame.get("dataset", dataset),
             "split": _splits(frame["split"], path) if "split" in frame else None,
         }
     )
@@ -63,16 +66,37 @@ def read(path: Path) -> Manifest:
     return Manifest(manifest_rows(rows, path), path.parent, path, policy)
 
 
+def _renamed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the frame with our names of columns; an empty group is refused under its own name."""
+    for name, synonyms in _SYNONYMS.items():
+        given = next((synonym for synonym in synonyms if synonym in frame.columns), None)
+        if name in frame.columns or given is None:
+            continue
+        empty = frame[given].isna()
+        if empty.any():
+            raise TableError(
+                f"{path}, row {first_line(empty)}, column {given}: is empty"
+                + and_more(empty, "rows"),
+                next_step="fill it in",
+            )
+        frame = frame.rename(columns={given: name})
+    return frame
+
+
+def _media_type(name: PurePosixPath) -> str:
+    return "video" if name.suffix.lower() in VIDEO_SUFFIXES else "image"
+
+
 def _labels(values: pd.Series, path: Path) -> pd.Series:
-    text = values.astype("string").str.strip().str.lower()
-    known = {**LABELS, "0": 0, "1": 1, "0.0": 0, "1.0": 1}
-    labels = text.map(known).astype("Int64")
-    _refuse(values, text.notna() & (text != "") & labels.isna(), path, "label", "real, fake, 0, 1")
+    text = values.astype("string").str.strip().str.lower().replace({"": pd.NA})
+    labels = text.map(_LABELS).astype("Int64")
+    _refuse(values, text.notna() & labels.isna(), path, "label", "real, fake, 0, 1")
     return labels
 
 
 def _splits(values: pd.Series, path: Path) -> pd.Series:
-    text = values.astype("string").str.strip().str.lower().replace({"valid": "val", "validation": "val"})
+    text = values.astype("string").str.strip().str.lower()
+    text = text.replace({"": pd.NA}).replace(_SPLIT_SYNONYMS)
     _refuse(values, text.notna() & ~text.isin(SPLITS), path, "split", ", ".join(SPLITS))
     return text
 
@@ -80,9 +104,8 @@ def _splits(values: pd.Series, path: Path) -> pd.Series:
 def _refuse(values: pd.Series, wrong: pd.Series, path: Path, column: str, known: str) -> None:
     wrong = wrong.fillna(False)
     if wrong.any():
-        line = int(wrong.to_numpy(dtype=bool).argmax())
         raise TableError(
-            f"{path}, row {line + 2}, column {column}: is {values.iloc[line]!r}"
-            + (f" (and {int(wrong.sum()) - 1} more rows)" if wrong.sum() > 1 else ""),
+            f"{path}, row {first_line(wrong)}, column {column}: "
+            f"is {values[wrong].iloc[0]!r}{and_more(wrong, 'rows')}",
             next_step=f"use one of {known}, or leave the cell empty",
         )

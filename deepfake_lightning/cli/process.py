@@ -1,0 +1,32 @@
+"""Settings of the process that have to be made before it starts."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+# Waiting threads sleep instead of spinning: where the loader's workers or another program
+# share the cores, spinning makes a training step many times slower.
+_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+# glibc gives large blocks back to the kernel and asks for them again, every step. Kept, they
+# make training on a CPU about a fifth faster.
+_GLIBC = {
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:"
+    "glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456"
+}
+
+
+def restart_tuned(args: list[str]) -> None:
+    """Start this program again with the settings that are missing; return where none is.
+
+    What the user has set stays as it is. Does nothing outside Linux.
+    """
+    if platform.system() != "Linux":
+        return
+    wanted = {**_THREADS, **(_GLIBC if platform.libc_ver()[0] == "glibc" else {})}
+    missing = {name: value for name, value in wanted.items() if name not in os.environ}
+    if missing:
+        command = [sys.executable, "-m", "deepfake_lightning", *args]
+        os.execve(sys.executable, command, {**os.environ, **missing})

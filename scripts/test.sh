@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Lint, import layers, types, tests. Arguments go to pytest: bash scripts/test.sh -m slow
+cd "$(dirname "$0")/.."
+
+EXTRAS='[dev]'
+source scripts/set_up.sh
+step() { echo; echo "== $1"; shift; "$@"; }
+
+step "lint" "$VENV/bin/ruff" check .
+step "format" "$VENV/bin/ruff" format --check .
+step "import layers" "$VENV/bin/lint-imports"
+step "types" "$VENV/bin/mypy"
+if [ $# -eq 0 ]; then set -- -m "not slow"; fi
+step "tests" "$VENV/bin/pytest" "$@"

@@ -1,0 +1,193 @@
+"""Pictures of every kind become RGB, and broken ones are found without harm."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepfake_lightning.errors import MediaError
+from deepfake_lightning.media import image_fault, read_image
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """Return 48 x 32 pixels (width x height) with blocks of colour."""
+    blocks = np.random.default_rng(0).integers(0, 256, (4, 6, 3))
+    return Image.fromarray(np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8))
+
+
+def saved(picture: Image.Image, path: Path, **options: object) -> NDArray[np.uint8]:
+    picture.save(path, **options)
+    return read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_lossless_pictures_are_read_exactly(
+    picture: Image.Image, tmp_path: Path, suffix: str
+) -> None:
+    image = saved(picture, tmp_path / f"x{suffix}")
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, np.asarray(picture))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_lossy_pictures_are_what_another_decoder_sees(
+    picture: Image.Image, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    image = saved(picture, path, quality=95)
+    other = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert np.abs(image.astype(int) - other).mean() < 1.5
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_honoured(picture: Image.Image, tmp_path: Path, orientation: int) -> None:
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path = tmp_path / "x.jpg"
+    image = saved(picture, path, exif=exif, quality=95)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path))).astype(int)
+    assert image.shape == upright.shape
+    assert np.abs(image.astype(int) - upright).mean() < 1.5
+
+
+def test_grey_transparent_and_palette_pictures_become_rgb(
+    picture: Image.Image, tmp_path: Path
+) -> None:
+    grey = picture.convert("L")
+    np.testing.assert_array_equal(
+        saved(grey, tmp_path / "l.png"), np.asarray(grey)[..., None].repeat(3, axis=2)
+    )
+    clear = picture.copy()
+    clear.putalpha(100)
+    np.testing.assert_array_equal(saved(clear, tmp_path / "rgba.png"), np.asarray(picture))
+    indexed = picture.quantize(256)
+    np.testing.assert_array_equal(
+        saved(indexed, tmp_path / "p.png"), np.asarray(indexed.convert("RGB"))
+    )
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30)).astype(np.uint16)
+    image = saved(Image.fromarray(deep), tmp_path / "x.png")
+    assert (image.dtype, image.shape) == (np.uint8, (20, 30, 3))
+    assert np.abs(image[..., 0].astype(float) - deep / 257).max() <= 1
+
+
+def test_cmyk_becomes_rgb_with_the_right_colours(picture: Image.Image, tmp_path: Path) -> None:
+    image = saved(picture.convert("CMYK"), tmp_path / "x.jpg", quality=95)
+    assert np.abs(image.astype(int) - np.asarray(picture).astype(int)).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_truncated_pictures_are_found(tmp_path: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    path = tmp_path / f"x{suffix}"
+    Image.fromarray(noise).save(path)
+    assert image_fault(path) is None
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert image_fault(path) in ("is truncated", "is not a picture")
+
+
+def test_padding_after_the_end_is_no_damage(picture: Image.Image, tmp_path: Path) -> None:
+    for name in ("x.jpg", "x.png"):
+        path = tmp_path / name
+        picture.save(path)
+        path.write_bytes(path.read_bytes() + bytes(16))
+        assert image_fault(path) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "is empty"),
+        (b"<html>404 Not Found</html>", "is not a picture"),
+        (b"\xff\xd8\xff\xd9", "is not a picture"),
+        (b"\xff\xd8", "is truncated"),
+        (b"\x89PNG\r\n\x1a\n", "is truncated"),
+        (b"\0" * 100, "is not a picture"),
+    ],
+)
+def test_files_that_are_no_pictures(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content)
+    assert image_fault(path) == fault
+    with pytest.raises(MediaError) as caught:
+        read_image(path)
+    assert str(path) in caught.value.what
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    assert image_fault(tmp_path / "no.jpg") == "does not exist"
+    (tmp_path / "x.jpg").mkdir()
+    assert image_fault(tmp_path / "x.jpg") == "cannot be read: Is a directory"
+    with pytest.raises(MediaError, match=r"no\.jpg does not exist"):
+        read_image(tmp_path / "no.jpg")
+
+
+def bomb(suffix: str) -> bytes:
+    """Return a small file that claims 30000 x 30000 pixels."""
+    buffer = io.BytesIO()
+    Image.new("L", (16, 16)).save(buffer, "JPEG" if suffix == ".jpg" else "PNG")
+    data = buffer.getvalue()
+    if suffix == ".jpg":
+        start = data.index(b"\xff\xc0") + 5
+        return data[:start] + struct.pack(">HH", 30000, 30000) + data[start + 4 :]
+    header = b"IHDR" + struct.pack(">II", 30000, 30000) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_small_file_that_claims_a_billion_pixels_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(bomb(suffix))
+    assert "claims 30000 x 30000 pixels" in str(image_fault(path))
+    with pytest.raises(MediaError, match="more than the limit of 100,000,000"):
+        read_image(path)
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import {imports}
+from deepfake_lightning.errors import MediaError
+from deepfake_lightning.media import image_fault, read_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_image(Path(sys.argv[1]))
+except MediaError:
+    assert image_fault(Path(sys.argv[1])) is not None
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "imports"),
+    [("x.png", "cv2"), ("x.tif", "deepfake_lightning.data.datamodule")],
+)
+def test_its_pixels_are_never_allocated(tmp_path: Path, name: str, imports: str) -> None:
+    path = tmp_path / name
+    if name == "x.png":
+        path.write_bytes(bomb(".png"))
+    else:  # stripes of zeros: large on paper only
+        Image.new("1", (30000, 30000)).save(path, compression="group4")
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY.format(imports=imports), str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) < 300, "MiB"

@@ -1,0 +1,184 @@
+"""Files are whole or absent, also when the disk refuses and when processes race."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.storage import (
+    Workspace,
+    atomic_write,
+    file_hash,
+    lock,
+    new_folder,
+    write_json,
+)
+
+
+def start(code: str, *args: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def output(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    with atomic_write(path, "w") as file:
+        file.write("old ü")
+    with pytest.raises(RuntimeError), atomic_write(path, "w") as file:
+        file.write("new")
+        file.flush()
+        assert path.read_text(encoding="utf-8") == "old ü"
+        raise RuntimeError
+    assert path.read_text(encoding="utf-8") == "old ü"
+    assert os.listdir(path.parent) == ["file.txt"]  # nothing is left lying beside it
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "file") as file:
+        file.write(b"x")
+    assert (tmp_path / "file").stat().st_mode & 0o044 == 0o044
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.storage import atomic_write
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+try:
+    with atomic_write(Path(sys.argv[1])) as file:
+        file.write(b"n" * 1_000_000)
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_a_write_that_the_machine_refuses_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    path.write_bytes(b"old")
+    message = output(start(FULL_DISK, path))
+    assert f"{path} could not be written: File too large" in message
+    assert "what was there before is intact" in message
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["best.ckpt"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    inside = tmp_path / "file" / "x.json"
+    with pytest.raises(StorageError, match=r"x\.json could not be written"):
+        write_json(inside, {})
+    with pytest.raises(StorageError, match="could not be made"):
+        new_folder(tmp_path / "file", "run")
+    with pytest.raises(StorageError, match="cannot be locked"), lock(inside):
+        pass
+
+
+def test_json_is_readable_and_never_holds_nan(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, {"name": "Jürgen", "auroc": None})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Jürgen", "auroc": None}
+    assert "ü" in path.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"auroc": float("nan")})
+    assert "Jürgen" in path.read_text(encoding="utf-8")
+
+
+def test_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
+    data = os.urandom(300_000)
+    (tmp_path / "file").write_bytes(data)
+    assert file_hash(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+
+
+def test_new_folder_counts_up(tmp_path: Path) -> None:
+    names = [new_folder(tmp_path / "runs", "v1").name for _ in range(3)]
+    assert names == ["v1", "v1_2", "v1_3"]
+
+
+RACER = """
+import sys
+from pathlib import Path
+from deepfake_lightning.storage import new_folder
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(40):
+    print(new_folder(Path(sys.argv[1]), "run").name)
+"""
+
+
+def test_racing_processes_never_get_the_same_folder(tmp_path: Path) -> None:
+    racers = [start(RACER, tmp_path) for _ in range(4)]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    names = [name for racer in racers for name in output(racer).split()]
+    assert len(names) == len(set(names)) == 160
+    assert set(names) == set(os.listdir(tmp_path))
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from deepfake_lightning.storage import lock
+with lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_lock_excludes_another_process_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.json"
+    holder = start(HOLDER, path)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(StorageError, match="locked by another process") as caught:
+        with lock(path, timeout=0.1):
+            pytest.fail("two hold the lock")
+    assert "run this one again" in caught.value.next_step
+    holder.kill()  # a killed command must not lock everybody out
+    holder.communicate(timeout=60)
+    with lock(path, timeout=5):
+        assert not path.exists()
+
+
+def test_an_error_while_holding_a_lock_is_passed_on_and_frees_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), lock(tmp_path / "x"):
+        raise FileNotFoundError
+    with lock(tmp_path / "x", timeout=0.1):
+        pass
+
+
+def test_the_workspace_is_given_or_from_the_environment_or_mlops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEEPFAKE_WORKSPACE", "/srv/deepfake")
+    assert Workspace.find("here").root == Path("here")
+    assert Workspace.find().runs == Path("/srv/deepfake/runs")
+    monkeypatch.setenv("DEEPFAKE_WORKSPACE", "")
+    assert Workspace.find().root == Path("mlops")
+    monkeypatch.delenv("DEEPFAKE_WORKSPACE")
+    workspace = Workspace.find()
+    assert workspace.data == Path("mlops/data")
+    assert workspace.reports == Path("mlops/evaluation/reports")
