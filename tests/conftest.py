@@ -90,6 +90,8 @@ def make_rows() -> Callable[..., pd.DataFrame]:
             "source_id": None,
             "dataset": "d",
             "split": None,
+            "frame": pd.array([None] * count, "Int64"),
+            "track_id": pd.array([None] * count, "Int64"),
         }
         return pd.DataFrame({**plain, **columns}, index=numbers)
 

@@ -38,6 +38,10 @@ def output(process: subprocess.Popen[str]) -> str:
     return out
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     with atomic_write(path, "w") as file:
@@ -48,7 +52,17 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
         assert path.read_text(encoding="utf-8") == "old ü"
         raise RuntimeError
     assert path.read_text(encoding="utf-8") == "old ü"
-    assert os.listdir(path.parent) == ["file.txt"]  # nothing is left lying beside it
+    assert names(path.parent) == ["file.txt"]  # nothing is left lying beside it
+
+
+def test_who_reads_meanwhile_reads_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        with atomic_write(path) as file:
+            file.write(b"the new one")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"the new one"
 
 
 def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
@@ -78,7 +92,7 @@ def test_a_write_that_the_machine_refuses_leaves_the_old_file(tmp_path: Path) ->
     assert f"{path} could not be written: File too large" in message
     assert "what was there before is intact" in message
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["best.ckpt"]
+    assert names(tmp_path) == ["best.ckpt"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -109,8 +123,8 @@ def test_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_new_folder_counts_up(tmp_path: Path) -> None:
-    names = [new_folder(tmp_path / "runs", "v1").name for _ in range(3)]
-    assert names == ["v1", "v1_2", "v1_3"]
+    made = [new_folder(tmp_path / "runs", "v1").name for _ in range(3)]
+    assert made == ["v1", "v1_2", "v1_3"]
 
 
 RACER = """
@@ -119,8 +133,8 @@ from pathlib import Path
 from deepfake_lightning.storage import new_folder
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(40):
-    print(new_folder(Path(sys.argv[1]), "run").name)
+for turn in range(250):  # few folders in each place, so that the racers stay abreast
+    print(new_folder(Path(sys.argv[1], str(turn)), "run").relative_to(sys.argv[1]))
 """
 
 
@@ -133,9 +147,9 @@ def test_racing_processes_never_get_the_same_folder(tmp_path: Path) -> None:
         assert racer.stdin is not None
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    names = [name for racer in racers for name in output(racer).split()]
-    assert len(names) == len(set(names)) == 160
-    assert set(names) == set(os.listdir(tmp_path))
+    made = [name for racer in racers for name in output(racer).split()]
+    assert len(made) == len(set(made)) == 1000
+    assert set(made) == {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
 
 
 HOLDER = """
@@ -153,9 +167,9 @@ def test_a_lock_excludes_another_process_until_it_ends(tmp_path: Path) -> None:
     holder = start(HOLDER, path)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StorageError, match="locked by another process") as caught:
-        with lock(path, timeout=0.1):
-            pytest.fail("two hold the lock")
+    held_by_another = pytest.raises(StorageError, match="locked by another process")
+    with held_by_another as caught, lock(path, timeout=0.1):
+        pytest.fail("two hold the lock")
     assert "run this one again" in caught.value.next_step
     holder.kill()  # a killed command must not lock everybody out
     holder.communicate(timeout=60)

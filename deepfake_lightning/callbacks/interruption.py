@@ -32,12 +32,15 @@ class Interruption(Callback):
         self._is_active = False
         self._previous: dict[signal.Signals, Any] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take over the signals (in the main thread, where Python delivers them).
 
         This early because loader processes inherit the handlers: Ctrl-C reaches them too, and
-        they have to go on until the batch is done.
+        they have to go on until the batch is done. They start as soon as a learning-rate
+        schedule asks for the number of steps.
         """
+        if stage != "fit":
+            return
         self.requested, self.saved, self._is_whole = False, None, True
         if threading.current_thread() is threading.main_thread():
             self._previous = {name: signal.signal(name, self._request) for name in _SIGNALS}

@@ -67,9 +67,9 @@ class TrainingProgress(RichProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print one line: epoch, metrics, time so far and time left at most."""
         super().on_train_epoch_end(trainer, pl_module)
+        metrics = trainer.callback_metrics  # by every process: reading them may gather them
         if not trainer.is_global_zero:
             return
-        metrics = trainer.callback_metrics
         parts = [
             f"{label} {float(metrics[name]):.4f}"
             for name, label in _LINE

@@ -22,7 +22,6 @@ _NOT_FOR_USERS = (
     ".*is smaller than the logging interval.*",
     ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     ".*LeafSpec.*is deprecated.*",
-    ".*args parameter is intended to run from within Python.*",  # it is: dispatch passes them on
 )
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ def fit(args: list[str]) -> int:
     from deepfake_lightning.training.run import fit as run_fit
 
     result = _guarded(lambda: run_fit(["fit", *args]))
-    _print_result(result)
+    _once(_print_result)(result)
     return 130 if result.status == "interrupted" else 0
 
 
@@ -52,13 +51,20 @@ def _score(verb: str, args: list[str]) -> int:
 
     cli = _guarded(lambda: TrainingCLI([verb, *args]))
     report = next(c for c in cli.trainer.callbacks if isinstance(c, EvaluationReport))  # type: ignore[attr-defined]
-    _print_report(verb, report)
+    _once(_print_report)(verb, report)
     return 0
+
+
+def _once(printing: Callable[..., None]) -> Callable[..., None]:
+    """Let the first of several processes speak for all."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return rank_zero_only(printing)
 
 
 def _guarded(action: Callable[[], T]) -> T:
     """Run with Lightning's chatter off, and its complaints about settings as typed errors."""
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -83,11 +89,15 @@ def _print_result(result: RunResult) -> None:
         table.add_row("last checkpoint", _near(result.last_checkpoint))
     if result.run_dir is not None:
         table.add_row("run's record", _near(result.run_dir / "run.json"))
-        table.add_row("curves and pictures", f"tensorboard --logdir {_near(result.run_dir.parent.parent)}")
+        table.add_row(
+            "curves and pictures", f"tensorboard --logdir {_near(result.run_dir.parent.parent)}"
+        )
     if result.status == "interrupted" and result.last_checkpoint is not None:
         table.add_row("next", f"deepfake-lightning fit --ckpt_path {_near(result.last_checkpoint)}")
     elif result.best_checkpoint is not None:
-        table.add_row("next", f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}")
+        table.add_row(
+            "next", f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}"
+        )
     Console().print(table)
 
 
@@ -116,5 +126,3 @@ def _near(path: Path) -> str:
     """Return a path relative to the current folder where it lies below it."""
     path, here = path.resolve(), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-

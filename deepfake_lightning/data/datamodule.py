@@ -71,7 +71,7 @@ class DeepfakeDataModule(LightningDataModule):
 
     def __init__(
         self,
-        root: str,
+        root: str = "mlops/data/images",
         batch_size: int = 32,
         image_size: int = 224,
         splits: dict[str, float] | None = None,
@@ -96,6 +96,8 @@ class DeepfakeDataModule(LightningDataModule):
                 f"data.crop_size is {crop_size}, and the pictures are {image_size} pixels wide",
                 next_step=f"give a size from 1 to {image_size}",
             )
+        if isinstance(augmentation, dict):  # as a checkpoint keeps it
+            augmentation = Augmentation(**augmentation)
         self.save_hyperparameters()
         # Checkpoints hold plain types only, so that they load with weights_only=True.
         self.hparams["augmentation"] = asdict(augmentation)
@@ -110,13 +112,9 @@ class DeepfakeDataModule(LightningDataModule):
         self._datasets: dict[str, FaceDataset] = {}
         self._usable: dict[str, NDArray[np.int64]] = {}
         self._trained_on: NDArray[np.int64] | None = None
+        self._content_hash: str | None = None
         self.damaged: dict[int, str] = {}
         self.manifest: Manifest | None = None
-
-    def prepare_data(self) -> None:
-        """Fail on the data before a run's folder is made (Lightning calls this first)."""
-        if self.trainer is not None and self.trainer.state.fn is not None:
-            self.setup(self.trainer.state.fn.value)
 
     def setup(self, stage: str) -> None:
         """Read the data and make the data sets of a stage (``fit``, ``validate``, ``test``)."""
@@ -262,9 +260,11 @@ class DeepfakeDataModule(LightningDataModule):
         if self._trained_on is None:
             rows = self.load().rows
             self._trained_on = identity_digests(rows[rows["split"] == "train"])
+        if self._content_hash is None:  # seconds on large manifests, and every checkpoint asks
+            self._content_hash = self.load().content_hash()
         return {
             "trained_on": torch.from_numpy(self._trained_on),
-            "content_hash": self.load().content_hash(),
+            "content_hash": self._content_hash,
             "preprocess": self.preprocess.to_dict(),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,9 @@ class TrainTransform:
     """Resize, augment and normalise a picture; the same seed gives the same result.
 
     albumentations' own ``Compose(seed=...)`` gives every worker the same stream and repeats it
-    each epoch, so the seed is set for each sample.
+    each epoch, so the state is set for each sample. Its ``set_random_seed`` gives each operation
+    a generator of its own with the same seed: operations of the same probability would then be
+    applied to the same pictures. Here they share one generator, and are independent.
 
     Args:
         preprocess: from picture to input.
@@ -66,7 +69,10 @@ class TrainTransform:
     """
 
     def __init__(
-        self, preprocess: Preprocess, augmentation: Augmentation | None, crop_size: int | None = None
+        self,
+        preprocess: Preprocess,
+        augmentation: Augmentation | None,
+        crop_size: int | None = None,
     ) -> None:
         self.preprocess = preprocess
         cropped = [A.RandomCrop(crop_size, crop_size)] if crop_size else []
@@ -75,7 +81,7 @@ class TrainTransform:
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
         """Return float32 [3, S, S] of uint8 [H, W, 3]; S is ``crop_size`` or the input's size."""
-        self._compose.set_random_seed(seed)
+        self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         augmented = self._compose(image=resize(image, self.preprocess))["image"]
         return normalise(augmented, self.preprocess)
 

@@ -98,7 +98,6 @@ class DeepfakeDetector(LightningModule):
         self.register_load_state_dict_post_hook(_keep_loaded)  # type: ignore[no-untyped-call]
         if freeze_backbone:
             self.backbone.requires_grad_(False)
-            self.backbone.eval()  # Lightning trains in the mode it finds, without calling train()
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -114,14 +113,16 @@ class DeepfakeDetector(LightningModule):
         return [*names, *(f"val/{level}{name}" for level in ("", "item_") for name in METRIC_NAMES)]
 
     def setup(self, stage: str) -> None:
-        """Load pretrained weights where a training starts afresh; weigh the classes; compile."""
+        """Weigh the classes; compile."""
         hparams = self.hparams
-        if stage == "fit" and self.trainer.ckpt_path is None:
-            self.load_pretrained()
         if stage == "fit" and hparams["class_weights"] == "balanced":
             self.loss.weight = self._balanced_weights()
         if hparams["compile"]:
             self.backbone.compile()
+
+    def on_fit_start(self) -> None:
+        """Load pretrained weights where a training starts afresh (checkpoints come before)."""
+        self.load_pretrained()
 
     def _balanced_weights(self) -> Tensor:
         data = self._item_source()
@@ -146,12 +147,10 @@ class DeepfakeDetector(LightningModule):
             load_pretrained(self.backbone, self.hparams["backbone"], self.hparams["weights"])
         self._is_pretrained = True
 
-    def train(self, mode: bool = True) -> DeepfakeDetector:
-        """Set training mode; a frozen backbone keeps its statistics."""
-        super().train(mode)
+    def on_train_epoch_start(self) -> None:
+        """Keep the statistics of a frozen backbone as they are, too."""
         if self.hparams["freeze_backbone"]:
             self.backbone.eval()
-        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits (real, fake), float [B, 2], of pictures float32 [B, 3, H, W]."""
@@ -289,11 +288,14 @@ class DeepfakeDetector(LightningModule):
         own = {key: value.shape for key, value in self.state_dict().items()}
         held = {key: value.shape for key, value in checkpoint["state_dict"].items()}
         if own != held:
-            there = checkpoint.get("hyper_parameters", {}).get("backbone", "another network")
+            here = self.hparams["backbone"]
+            there = checkpoint.get("hyper_parameters", {}).get("backbone", here)
+            named = "another network" if there == here else there
             raise CheckpointError(
-                f"the checkpoint holds {there}, the model is {self.hparams['backbone']}",
+                f"the checkpoint holds {named}, the model is {here}",
                 why=f"{len(own.items() ^ held.items())} tensors differ in name or shape",
-                next_step=f"use --model.backbone {there}, or leave model.backbone out",
+                next_step="leave model.backbone out"
+                + ("" if there == here else f", or use --model.backbone {there}"),
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.storage import Workspace, file_hash
 from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
-from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
+from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from deepfake_lightning.training.run_logger import RunLogger
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
@@ -29,7 +30,6 @@ _CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": "val/auroc",
     "checkpoint.mode": "max",
     "checkpoint.filename": "best",
-    "checkpoint.save_last": True,
     "checkpoint.auto_insert_metric_name": False,
     "checkpoint.enable_version_counter": False,
 }
@@ -40,7 +40,7 @@ class SaveRunConfig(SaveConfigCallback):
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Choose a name that is free."""
-        if trainer.ckpt_path is not None and trainer.log_dir:
+        if self.config.get("ckpt_path") and trainer.log_dir:
             taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
             self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
         super().setup(trainer, pl_module, stage)
@@ -92,6 +92,12 @@ class TrainingCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Leave the user's flags alone: ``complete`` has put the checkpoint's settings first."""
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; the arguments always come from our own caller, which Lightning warns of."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*args parameter is intended to run from within.*")
+            super().parse_arguments(parser, args)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what names a run, and the callbacks every training has."""
         parser.add_argument("--experiment", type=str, default=DEFAULT_EXPERIMENT,
@@ -128,7 +134,10 @@ class TrainingCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(AtomicCheckpointIO())
         kwargs["plugins"] = plugins
-        return super().instantiate_trainer(**kwargs)
+        built = super().instantiate_trainer(**kwargs)
+        if fitting and trainer["enable_checkpointing"] is not False:
+            built.callbacks.append(_last_checkpoint())  # type: ignore[attr-defined]
+        return built
 
     def _logger(self) -> RunLogger:
         settings, path = self.settings, self.ckpt_path
@@ -148,10 +157,13 @@ class TrainingCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Fail on what would fail later, before anything is written."""
-        require_logged(self.trainer.checkpoint_callback.monitor,  # type: ignore[union-attr]
-                       self.model, "checkpoint.monitor")  # fmt: skip
+        for group in ("checkpoint", "early_stopping"):
+            require_logged(self.settings[group]["monitor"], self.model, f"{group}.monitor")
+        self.datamodule.setup("fit")
         if self.ckpt_path is None:
             self.model.load_pretrained()
+        else:
+            self.model.on_load_checkpoint(read_checkpoint(self.ckpt_path))
 
     def fit(self, **kwargs: Any) -> None:
         """Train. Lightning ends the process on Ctrl-C, once its callbacks have saved what there is;
@@ -167,10 +179,12 @@ class TrainingCLI(LightningCLI):
     def _usage_error(self, message: str) -> UsageError:
         """Return the parser's message in a line or two, with the nearest key."""
         text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", message)).strip()
-        unknown = re.search(r"[Uu]nrecognized arguments?: --([\w.]+)|Key '([\w.]+)' is not", text)
+        unknown = re.search(
+            r"[Uu]nrecognized arguments?: --([\w.]+)|Key '([\w.]+)' is not|option '([\w.]+)'", text
+        )
         hint = "see the keys with --help, or all of them with --print_config"
         if unknown:
-            name = unknown.group(1) or unknown.group(2)
+            name = next(filter(None, unknown.groups()))
             known = self._known_keys()
             longer = [key for key in known if key.startswith(name)]
             near = longer or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
@@ -182,6 +196,13 @@ class TrainingCLI(LightningCLI):
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))
         return list(parser.get_defaults(skip_validation=True).keys(branches=True))
+
+
+def _last_checkpoint() -> ModelCheckpoint:
+    """Keep ``last.ckpt`` of every epoch: ``save_last`` skips those that are not among the best."""
+    return ModelCheckpoint(
+        filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
 
 
 def _listed(value: Any) -> list[Any]:

@@ -88,10 +88,12 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
     trainer = cli.trainer
     keeper: Any = trainer.checkpoint_callback
     interruption = _callback(trainer, Interruption)
-    last = (interruption.saved if interruption else None) or keeper.last_model_path
+    last = (interruption.saved if interruption else None) or _last_saved(trainer)
     status, reason = _ending(trainer, cli.interrupted)
     score = keeper.best_model_score
-    folder = Path(trainer.log_dir) if trainer.log_dir and not trainer.fast_dev_run else None
+    trial = cli.settings["trainer"]["fast_dev_run"]
+    has_folder = trainer.loggers and trainer.log_dir and not trial
+    folder = Path(str(trainer.log_dir)) if has_folder else None
     return RunResult(
         status=status,
         stop_reason=reason,
@@ -108,6 +110,12 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
 
 def _callback(trainer: Trainer, kind: type) -> Any:
     return next((c for c in trainer.callbacks if isinstance(c, kind)), None)  # type: ignore[attr-defined]
+
+
+def _last_saved(trainer: Trainer) -> str | None:
+    """Return the path of what the unmonitored checkpoint callback has saved."""
+    paths = (k.best_model_path for k in trainer.checkpoint_callbacks if k.monitor is None)  # type: ignore[attr-defined]
+    return next((path for path in paths if path), None)
 
 
 def _ending(trainer: Trainer, interrupted: bool) -> tuple[str, str]:

@@ -23,9 +23,7 @@ class RunLogger(TensorBoardLogger):
         folder: an existing run's folder, to go on in it.
     """
 
-    def __init__(
-        self, runs: str, experiment: str, version: str, folder: str | None = None
-    ) -> None:
+    def __init__(self, runs: str, experiment: str, version: str, folder: str | None = None) -> None:
         self._wanted = version
         self._claimed = Path(folder).name if folder else None
         super().__init__(
@@ -39,10 +37,15 @@ class RunLogger(TensorBoardLogger):
     def version(self) -> str:
         """Name of the run's folder; asking for it makes the folder."""
         if self._claimed is None:
-            first = rank_zero_only.rank == 0  # the others are told by broadcast
+            first = getattr(rank_zero_only, "rank", 0) == 0  # the others are told by broadcast
             parent = Path(self.root_dir)
             self._claimed = new_folder(parent, self._wanted).name if first else self._wanted
         return self._claimed
+
+    def save(self) -> None:
+        """Write the hyperparameters; nothing where a training failed before it had a folder."""
+        if self._claimed is not None:
+            super().save()
 
 
 def latest_run(runs: Path, experiment: str, version: str) -> Path | None:
@@ -53,4 +56,6 @@ def latest_run(runs: Path, experiment: str, version: str) -> Path | None:
         if path.parent.parent.name == version
         or path.parent.parent.name.removeprefix(f"{version}_").isdigit()
     ]
-    return max(folders, key=lambda path: (path / "checkpoints/last.ckpt").stat().st_mtime, default=None)
+    return max(
+        folders, key=lambda path: (path / "checkpoints/last.ckpt").stat().st_mtime, default=None
+    )

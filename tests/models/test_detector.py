@@ -18,10 +18,10 @@ def _same(one, other):
 
 
 def test_a_training_learns(make_detector, make_pictures, make_trainer, load):
-    detector = make_detector()
+    detector = make_detector(lr=1e-2)
     train = load(make_pictures(BOTH))
     val = load(make_pictures(BOTH, seed=1))
-    trainer = make_trainer(max_epochs=4)
+    trainer = make_trainer(max_epochs=8)
     before = trainer.validate(detector, val, verbose=False)[0]["val/loss"]
     trainer.fit(detector, train, val)
     assert float(trainer.callback_metrics["val/auroc"]) > 0.95
@@ -161,7 +161,7 @@ def test_compiling_keeps_the_names_of_the_weights(
     monkeypatch.undo()
     detector.backbone.compile(backend="eager")
     assert detector.state_dict().keys() == make_detector().state_dict().keys()
-    assert detector(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+    assert detector.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
 
 
 def test_diverged_weights_are_an_error_that_says_what_to_do(
@@ -207,12 +207,15 @@ def test_balanced_weights_need_something_that_counts(
         make_trainer().fit(make_detector(class_weights="balanced"), load(make_pictures(BOTH)))
 
 
-def test_another_architecture_is_refused(make_detector, make_trainer, tmp_path):
-    trainer, detector = make_trainer(), make_detector("test_resnet")
-    trainer.strategy.connect(detector)
+def test_another_architecture_is_refused(
+    make_detector, make_pictures, make_trainer, load, tmp_path
+):
+    trainer = make_trainer(limit_train_batches=1)
+    trainer.fit(make_detector("test_resnet"), load(make_pictures([0, 1])))
     trainer.save_checkpoint(tmp_path / "resnet.ckpt")
-    with pytest.raises(CheckpointError, match="test_resnet, the model is test_eff") as raised:
-        DeepfakeDetector.load_from_checkpoint(
-            tmp_path / "resnet.ckpt", backbone="test_efficientnet", weights_only=True
-        )
+    path = tmp_path / "resnet.ckpt"
+    with pytest.raises(CheckpointError, match="holds test_resnet, the model is test_eff") as raised:
+        make_trainer().test(make_detector(), load(make_pictures([0])), path, weights_only=True)
     assert "--model.backbone test_resnet" in raised.value.next_step
+    with pytest.raises(CheckpointError, match="holds another network, the model is test_eff"):
+        DeepfakeDetector.load_from_checkpoint(path, backbone="test_efficientnet", weights_only=True)

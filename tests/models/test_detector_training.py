@@ -46,9 +46,10 @@ class Clips(LightningDataModule):
 def test_item_metrics_are_of_clips(make_detector, make_pictures, make_trainer, load):
     clips = Clips(make_pictures([0, 1, 0, 1, 1, 0], frames=4, contrast=0.4), load, 4)
     detector = make_detector()
+    detector.head.weight.data *= 100  # so that an untrained network is sure of something
     logged = make_trainer().test(detector, clips, verbose=False)[0]
     with torch.inference_mode():
-        logits = detector(torch.stack([sample["image"] for sample in clips.samples])).numpy()
+        logits = detector.eval()(torch.stack([sample["image"] for sample in clips.samples])).numpy()
     logits = (logits[:, 1] - logits[:, 0]).astype(np.float64)
     frames = np.tile(np.arange(4), 6)
     _, of_clips = item_scores(logits, clips.items(), np.full(24, -1), frames, window=WINDOW)
@@ -57,7 +58,7 @@ def test_item_metrics_are_of_clips(make_detector, make_pictures, make_trainer, l
     labels = np.asarray([int(sample["label"]) for sample in clips.samples])
     expected = summary(of_clips, item_labels(labels, clips.items()))
     for name, value in expected.items():
-        assert logged.get(f"test/item_{name}") == pytest.approx(value, abs=1e-5), name
+        assert logged.get(f"test/item_{name}") == pytest.approx(value, abs=1e-4), name
     assert logged["test/item_log_loss"] != pytest.approx(logged["test/log_loss"], abs=1e-4)
 
 
@@ -84,7 +85,7 @@ def test_the_rate_rises_for_the_epochs_it_was_told_to(
 
     detector = make_detector("test_resnet", lr=1.0, optimizer="sgd", warmup_epochs=1.5)
     detector.requires_grad_(False).head.requires_grad_(True)
-    samples = load(make_pictures([0, 1, 0, 1]), 1)
+    samples = load(make_pictures([0, 1] * 4), 2)
     make_trainer(callbacks=[Recorder()], logger=True, **limits).fit(detector, samples)
     assert len(rates) == 16
     assert rates[:7] == pytest.approx([k / 7 for k in range(1, 8)])
@@ -138,7 +139,7 @@ def test_training_on_keeps_the_weights_of_a_checkpoint(
 ):
     """Pretrained weights must not overwrite what a checkpoint or a state dict brought."""
     pretrained = tmp_path / "pretrained.safetensors"
-    save_file(make_detector().backbone.state_dict(), pretrained)
+    save_file(make_detector(channels_last=False).backbone.state_dict(), pretrained)
     samples = load(make_pictures([0, 1] * 4))
     detector = make_detector(pretrained=True, weights=str(pretrained))
     trainer = make_trainer(max_epochs=2)
@@ -152,7 +153,6 @@ def test_training_on_keeps_the_weights_of_a_checkpoint(
         else:
             resumed = make_detector(pretrained=True, weights=str(pretrained))
             resumed.load_state_dict(detector.state_dict())
-        resumed.setup_done = False
         make_trainer(limit_train_batches=0).fit(resumed, samples)
         for name, value in detector.state_dict().items():
             assert torch.equal(value, resumed.state_dict()[name]), (way, name)
@@ -161,7 +161,8 @@ def test_training_on_keeps_the_weights_of_a_checkpoint(
 def test_a_training_from_scratch_starts_from_pretrained_weights_once(
     make_detector, make_pictures, make_trainer, load, tmp_path
 ):
-    state = {k: torch.full_like(v, 3) for k, v in make_detector().backbone.state_dict().items()}
+    own = make_detector(channels_last=False).backbone.state_dict()
+    state = {name: torch.full_like(tensor, 3) for name, tensor in own.items()}
     save_file(state, tmp_path / "threes.safetensors")
     detector = make_detector(
         pretrained=True, weights=str(tmp_path / "threes.safetensors"), freeze_backbone=True

@@ -41,7 +41,10 @@ def test_focal_loss_is_torchvisions_on_the_logit_difference(logits, gamma):
 def test_focal_weights_are_normalised_as_in_cross_entropy(logits):
     known = LABELS >= 0
     each = torch.stack(
-        [ClassificationLoss(0.0, 2.0)(z[None], y[None]) for z, y in zip(logits, LABELS, strict=True)]
+        [
+            ClassificationLoss(0.0, 2.0)(z[None], y[None])
+            for z, y in zip(logits, LABELS, strict=True)
+        ]
     )[known]
     weights = WEIGHTS[LABELS[known]]
     expected = (each * weights).sum() / weights.sum()

@@ -109,7 +109,9 @@ finite = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 kinds = st.sampled_from(["a", "b", None])
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(records=st.lists(st.tuples(texts, whole, finite, kinds), min_size=1, max_size=8))
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_is_written_is_read_again(tmp_path: Path, suffix: str, records: list[tuple]) -> None:

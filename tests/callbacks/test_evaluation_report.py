@@ -1,0 +1,143 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import image as pictures
+from torch.utils.data import DataLoader
+
+from deepfake_lightning.callbacks import EvaluationReport
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.metrics import item_labels, item_scores, summary
+from deepfake_lightning.schemas import read_predictions
+
+
+@pytest.fixture
+def report(make_detector, make_trainer, make_data, tmp_path):
+    """Measure a split of a folder and return the callback, the data and the detector."""
+
+    def measure(root, verb="test", data=None, **options):
+        data = data or make_data(root)
+        detector = make_detector().eval()
+        detector.head.weight.data *= 100
+        callback = EvaluationReport(str(tmp_path / "reports"), "run", **options)
+        getattr(make_trainer(callback), verb)(detector, data, verbose=False)
+        return callback, data, detector
+
+    return measure
+
+
+def _metrics(callback):
+    return json.loads((callback.folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("verb", "split"), [("test", "test"), ("validate", "val")])
+def test_metrics_and_predictions_are_those_of_the_network(make_faces, report, verb, split):
+    callback, data, detector = report(make_faces({"train": 2, "val": 5, "test": 6}, 3), verb)
+    table = read_predictions(callback.folder / "predictions.parquet")
+    rows = data.manifest.rows
+    expected = rows[rows["split"] == split]
+    assert table["path"].tolist() == expected["path"].tolist()
+    assert table["frame"].tolist() == expected["frame"].tolist()
+    assert table["label"].tolist() == expected["label"].tolist()
+    assert set(table["status"]) == {"ok"}
+    with torch.inference_mode():
+        loader = data.eval_dataloader(split)
+        logits = torch.cat([detector(batch["image"]) for batch in loader])
+    logits = (logits[:, 1] - logits[:, 0]).numpy()
+    assert table["logit"].to_numpy(float) == pytest.approx(logits, abs=1e-4)
+
+    record = _metrics(callback)
+    labels = table["label"].to_numpy(int)
+    assert (record["split"], record["pictures"], record["unreadable"]) == (split, len(table), 0)
+    frames = summary(logits, labels)
+    assert {name: record["metrics"][name] for name in frames} == pytest.approx(frames, abs=1e-4)
+    clips = table["video_id"].to_numpy(str)
+    _, scores = item_scores(logits, clips, np.zeros(len(clips)), table["frame"].to_numpy(int))
+    items = summary(scores, item_labels(labels, clips))
+    found = {name: record["metrics"][f"item_{name}"] for name in items}
+    assert found == pytest.approx(items, abs=1e-4)
+    assert callback.values == record["metrics"]
+    for name in ("roc", "reliability", "scores"):
+        assert pictures.imread(callback.folder / f"{name}.png").std() > 0.05
+
+
+def test_undefined_is_null_and_not_nan(make_faces, report):
+    callback, _, _ = report(make_faces({"train": 2, "val": 2, "test": 3}), version="v3")
+    labelled = _metrics(callback)["metrics"]
+    root = make_faces({"train": 2, "val": 2})
+    index = root / "index.csv"
+    text = index.read_text(encoding="utf-8")
+    for clip in range(3):
+        text += f"test_{clip}_0.png,0,test_{clip},test_{clip},0,test\n"
+    index.write_text(text, encoding="utf-8")
+    one_class, _, _ = report(root, version="v3")
+    metrics = _metrics(one_class)["metrics"]
+    assert labelled["auroc"] is not None
+    assert metrics["auroc"] is metrics["item_eer"] is metrics["recall"] is None
+    assert metrics["loss"] > 0
+    assert metrics.keys() == labelled.keys()
+    table = read_predictions(one_class.folder / "predictions.parquet")
+    assert set(table["version"]) == {"v3"}
+
+
+def test_without_labels_there_are_scores_and_no_metric(make_faces, report):
+    root = make_faces({"train": 2, "val": 2, "test": 3})
+    index = root / "index.csv"
+    lines = index.read_text(encoding="utf-8").splitlines()
+    hidden = [
+        ",".join([line.split(",")[0], "", *line.split(",")[2:]]) if "test_" in line else line
+        for line in lines
+    ]
+    index.write_text("\n".join(hidden) + "\n", encoding="utf-8")
+    callback, _, _ = report(root)
+    assert set(_metrics(callback)["metrics"].values()) == {None}
+    table = read_predictions(callback.folder / "predictions.parquet")
+    assert table["label"].isna().all()
+    assert table["logit"].notna().all()
+    assert not (callback.folder / "roc.png").exists()
+
+
+def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
+    root = make_faces({"train": 4, "val": 4, "test": 5})
+    (root / "test_3_0.png").write_bytes(b"no picture")
+    (root / "train_1_0.png").write_bytes(b"no picture")
+    data = make_data(root)
+    data.setup("fit")  # the same data may have been trained on before
+    callback, _, _ = report(root, data=data)
+    record = _metrics(callback)
+    assert (record["pictures"], record["unreadable"]) == (4, 1)
+    table = read_predictions(callback.folder / "predictions.parquet").set_index("path")
+    assert len(table) == 5
+    lost = table.loc["test_3_0.png"]
+    assert (lost["status"], lost["label"], lost["video_id"]) == ("unreadable", 1, "test_3")
+    assert np.isnan(float(table["logit"].astype("float64").loc["test_3_0.png"]))
+    assert (table.drop("test_3_0.png")["status"] == "ok").all()
+
+
+def test_a_second_report_leaves_the_first_as_it_is(make_faces, report):
+    root = make_faces()
+    first, _, _ = report(root, about={"checkpoint": "one.ckpt"})
+    before = hashlib.sha256((first.folder / "metrics.json").read_bytes()).hexdigest()
+    second, _, _ = report(root, about={"checkpoint": "two.ckpt"})
+    assert (first.folder.name, second.folder.name) == ("run", "run_2")
+    assert hashlib.sha256((first.folder / "metrics.json").read_bytes()).hexdigest() == before
+    assert _metrics(second)["checkpoint"] == "two.ckpt"
+
+
+def test_validation_within_a_training_leaves_no_report(
+    make_faces, make_data, make_detector, make_trainer, tmp_path
+):
+    callback = EvaluationReport(str(tmp_path / "reports"), "run")
+    make_trainer(callback).fit(make_detector(), make_data(make_faces()))
+    assert callback.folder is None
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_report_needs_a_manifest(make_detector, make_trainer, tmp_path):
+    sample = {name: torch.tensor(0) for name in ("label", "row", "track", "frame")}
+    loader = DataLoader([{"image": torch.zeros(3, 32, 32), **sample}])
+    trainer = make_trainer(EvaluationReport(str(tmp_path), "run"))
+    with pytest.raises(UsageError, match="EvaluationReport needs a DeepfakeDataModule"):
+        trainer.test(make_detector(), loader, verbose=False)

@@ -1,0 +1,75 @@
+import time
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule
+from torch.utils.data import DataLoader, Dataset
+
+from deepfake_lightning.callbacks import StepTime
+
+NAP = 0.03
+KEYS = {"time/data_ms", "time/compute_ms", "time/data_share", "time/images_per_second"}
+
+
+class Pictures(Dataset):
+    def __init__(self, nap):
+        self.nap = nap
+
+    def __len__(self):
+        return 16
+
+    def __getitem__(self, index):
+        time.sleep(self.nap / 2)  # two pictures in a batch
+        return {"image": torch.zeros(3, 4, 4)}
+
+
+class Model(LightningModule):
+    def __init__(self, nap):
+        super().__init__()
+        self.nap = nap
+        self.layer = torch.nn.Linear(48, 1)
+
+    def training_step(self, batch, _):
+        time.sleep(self.nap)
+        return self.layer(batch["image"].flatten(1)).sum()
+
+    def validation_step(self, *_):
+        time.sleep(0.2)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def _fit(make_trainer, data_nap, model_nap, *callbacks, **options):
+    loader = DataLoader(Pictures(data_nap), batch_size=2)
+    trainer = make_trainer(StepTime(every_n_steps=3), *callbacks, **options)
+    trainer.fit(Model(model_nap), loader, DataLoader(Pictures(0), batch_size=16))
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def test_a_slow_loader_is_told_from_a_slow_network(make_trainer):
+    slow_data, slow_model = _fit(make_trainer, NAP, 0), _fit(make_trainer, 0, NAP)
+    assert slow_data.keys() >= KEYS
+    assert slow_data["time/data_ms"] >= 1000 * NAP > slow_data["time/compute_ms"]
+    assert slow_data["time/data_share"] > 0.6
+    assert slow_model["time/compute_ms"] >= 1000 * NAP > slow_model["time/data_ms"]
+    assert slow_model["time/data_share"] < 0.4
+
+
+def test_throughput_is_of_the_whole_step(make_trainer):
+    times = _fit(make_trainer, NAP, NAP)
+    whole = (times["time/data_ms"] + times["time/compute_ms"]) / 1000
+    assert times["time/images_per_second"] == pytest.approx(2 / whole, rel=1e-3)
+    assert times["time/images_per_second"] < 1 / NAP
+
+
+def test_validation_within_an_epoch_is_no_wait_for_data(make_trainer):
+    seen = []
+
+    class Collect(Callback):
+        def on_train_batch_end(self, trainer, *_):
+            seen.append(float(trainer.callback_metrics.get("time/data_ms", 0)))
+
+    _fit(make_trainer, 0, 0, Collect(), val_check_interval=2)
+    assert max(seen) > 0
+    assert max(seen) < 50

@@ -1,0 +1,44 @@
+"""``data demo`` as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake_lightning.cli import main
+from deepfake_lightning.schemas import read_manifest
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demo") / "set"
+    assert main(["data", "demo", "--out", str(out), "--identities", "8"]) == 0
+    return out
+
+
+def test_the_manifest_is_whole(demo: Path) -> None:
+    manifest = read_manifest(demo / "manifest.csv")
+    assert set(manifest.rows["label"]) == {0, 1}
+    assert all((demo / path).is_file() for path in manifest.rows["path"])
+    assert list(demo.rglob("*.mp4"))
+
+
+def test_it_says_what_it_does_not_prove(tmp_path: Path, capsys: Any) -> None:
+    assert main(["data", "demo", "--out", str(tmp_path / "d"), "--identities", "8"]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing about real deepfakes" in shown
+    assert "fit --config configs/demo.yaml" in shown
+
+
+def test_an_existing_folder_is_left_alone(demo: Path, capsys: Any) -> None:
+    before = sorted(demo.rglob("*"))
+    assert main(["data", "demo", "--out", str(demo)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert sorted(demo.rglob("*")) == before
+
+
+def test_a_refused_one_leaves_nothing(tmp_path: Path, capsys: Any) -> None:
+    assert main(["data", "demo", "--out", str(tmp_path / "d"), "--identities", "3"]) == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,68 @@
+"""Damaged pictures are found and listed once, in one list."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_lightning.data.layouts import read_media
+from deepfake_lightning.data.scan import find_damaged, report_damaged
+from deepfake_lightning.errors import MediaError
+from deepfake_lightning.schemas import Manifest
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, make_faces: Callable[..., Path]) -> Manifest:
+    """Return six pictures: row 1 is cut short, row 4 is empty."""
+    manifest = read_media(make_faces(tmp_path, people=3))
+    cut, empty = (tmp_path / manifest.rows["path"].iloc[row] for row in (1, 4))
+    cut.write_bytes(cut.read_bytes()[:-100])
+    empty.write_bytes(b"")
+    return manifest
+
+
+def test_faults_are_found_by_row(damaged: Manifest) -> None:
+    faults = find_damaged(damaged, np.arange(6), quiet=True)
+    assert faults.to_dict() == {1: "is truncated", 4: "is empty"}
+    assert find_damaged(damaged, np.array([5, 4]), quiet=True).to_dict() == {4: "is empty"}
+    assert find_damaged(damaged, np.array([], np.int64), quiet=True).empty
+
+
+def test_one_list_names_each(damaged: Manifest, caplog: pytest.LogCaptureFixture) -> None:
+    faults = find_damaged(damaged, np.arange(6), quiet=True)
+    with caplog.at_level(logging.WARNING):
+        report_damaged(damaged, faults, 6, strict=False, quiet=False)
+        report_damaged(damaged, faults, 6, strict=False, quiet=True)
+    assert len(caplog.records) == 1
+    lines = caplog.records[0].getMessage().splitlines()
+    assert lines[0].startswith(f"2 of 6 pictures in {damaged.root} are skipped")
+    assert lines[1:] == ["  fake/person1.jpg: is truncated", "  real/person1.jpg: is empty"]
+
+
+def test_strict_mode_stops(damaged: Manifest) -> None:
+    faults = find_damaged(damaged, np.arange(6), quiet=True)
+    with pytest.raises(MediaError, match=r"2 of 6 pictures") as caught:
+        report_damaged(damaged, faults, 6, strict=True, quiet=False)
+    assert "real/person1.jpg: is empty" in caught.value.what
+    assert "--data.strict false" in caught.value.next_step
+
+
+def test_nothing_left_stops_and_does_not_offer_to_go_on(damaged: Manifest) -> None:
+    faults = find_damaged(damaged, np.array([1, 4]), quiet=True)
+    with pytest.raises(MediaError, match=r"2 of 2 pictures") as caught:
+        report_damaged(damaged, faults, 2, strict=False, quiet=False)
+    assert "--data.strict" not in caught.value.next_step
+
+
+def test_long_lists_are_cut(damaged: Manifest) -> None:
+    rows = pd.concat([damaged.rows] * 10)
+    faults = pd.Series("is empty", index=range(50))
+    with pytest.raises(MediaError) as caught:
+        report_damaged(damaged.with_rows(rows), faults, 60, strict=True, quiet=False)
+    assert caught.value.what.endswith("... and 30 more")
+    assert len(caught.value.what.splitlines()) == 22

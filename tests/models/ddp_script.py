@@ -1,0 +1,97 @@
+"""Measure and train a tiny detector with one or two processes; write what was logged as JSON.
+
+Run as ``python ddp_script.py PROCESSES OUTPUT``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
+
+from deepfake_lightning.models import DeepfakeDetector
+from deepfake_lightning.models.scores import ScoreTable
+from deepfake_lightning.schemas import Aggregation, Preprocess
+
+CLIPS, FRAMES = 9, 3  # 27 pictures: odd, and in batches of 4 the last is short
+
+
+class Clips(LightningDataModule):
+    def __init__(self):
+        super().__init__()
+        self.preprocess = Preprocess(size=32, aggregation=Aggregation(window=2))
+        generator = torch.Generator().manual_seed(0)
+        self.samples = []
+        for row in range(CLIPS * FRAMES):
+            label = int(row // FRAMES % 3 == 0)
+            image = torch.randn(3, 32, 32, generator=generator) + 0.3 * label
+            values = {"label": label, "row": row, "track": -1, "frame": row % FRAMES}
+            tensors = {name: torch.tensor(value) for name, value in values.items()}
+            self.samples.append({"image": image, **tensors})
+
+    def items(self):
+        return np.arange(len(self.samples)) // FRAMES
+
+    def class_counts(self, split):
+        return np.bincount([int(sample["label"]) for sample in self.samples])
+
+    def train_dataloader(self):
+        return DataLoader(self.samples, batch_size=4, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.samples, batch_size=4)
+
+    test_dataloader = val_dataloader
+
+
+def trainer(processes, **options):
+    parallel = {"strategy": "ddp", "devices": processes} if processes > 1 else {"devices": 1}
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **parallel,
+        **options,
+    )
+
+
+def uneven(rank):
+    """Return how many pictures are known where only the first process has scored any."""
+    table = ScoreTable()
+    if rank == 0:
+        keys = {name: torch.arange(3) for name in ("row", "track", "frame", "label")}
+        table.update(keys, torch.randn(3, 2))
+    return table.scores().row.tolist()
+
+
+def main(processes, output):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    options = {"class_weights": "balanced", "label_smoothing": 0.1}
+    detector = DeepfakeDetector("test_efficientnet", pretrained=False, **options)
+    measure = trainer(processes)
+    result = {
+        "val": measure.validate(detector, Clips(), verbose=False)[0],
+        "test": measure.test(detector, Clips(), verbose=False)[0],
+        "pictures": len(detector.epoch_scores["test"]),
+        "uneven": uneven(measure.global_rank),
+    }
+    fit = trainer(processes, max_epochs=2, num_sanity_val_steps=0)
+    fit.fit(detector, Clips())
+    result["fit"] = {name: float(value) for name, value in fit.callback_metrics.items()}
+    result["trained_pictures"] = len(detector.epoch_scores["train"])
+    losses = [None] * processes
+    if processes > 1:
+        torch.distributed.all_gather_object(losses, result["fit"])
+        result["agree"] = losses[0] == losses[1]
+    if fit.is_global_zero:
+        Path(output).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

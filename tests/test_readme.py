@@ -1,0 +1,114 @@
+"""Every block of the README is run, with small networks and few steps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deepfake_lightning.cli import main
+from deepfake_lightning.cli.commands import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SMALL = ["--model.backbone=test_efficientnet", "--model.weights=null", "--model.pretrained=false",
+         "--data.image_size=32", "--data.crop_size=null", "--data.num_workers=0",
+         "--data.batch_size=8", "--trainer.enable_progress_bar=false"]  # fmt: skip
+
+
+def _blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, make_faces: Any) -> Path:
+    """Return a folder like a reader's: the configurations, and ``faces`` of one's own."""
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    make_faces(folder / "faces", people=30)
+    python = _blocks("python")
+    (folder / "bell.py").write_text(next(text for text in python if "class Bell" in text))
+    return folder
+
+
+def _tensorboard(logdir: str) -> None:
+    """Start TensorBoard on loopback and ask it for the runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        address = next(m.group(0) for line in process.stderr
+                       if (m := re.search(r"http://\S+:\d+/", line)))  # fmt: skip
+        with urllib.request.urlopen(f"{address}data/runs", timeout=60) as answer:
+            assert b"lite0/v1.0.0" in answer.read()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _run(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    if words[0] == "tensorboard":
+        return _tensorboard(words[2])
+    assert words[0] == "deepfake-lightning", line
+    small = []
+    if words[1] == "fit":
+        epochs = "2" if "--ckpt_path" in words else "1"
+        small = [*([] if "--ckpt_path" in words else SMALL), f"--trainer.max_epochs={epochs}"]
+    assert main([*words[1:], *small]) == 0, line
+    return None
+
+
+def test_every_block_is_in_order(place: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(str(place))
+    for language, text in BLOCKS:
+        if language == "bash":
+            for line in filter(None, text.splitlines()):
+                if not line.startswith("bash scripts/"):  # run by the next test's means
+                    _run(line)
+        elif language == "python" and "train(" in text:
+            small = ", ".join(f'"{flag}"' for flag in SMALL)
+            exec(text.replace('"--trainer.max_epochs=2")', f'"--trainer.max_epochs=1", {small})'))
+            assert "best.ckpt" in capsys.readouterr().out
+        elif language == "yaml":
+            Path("more.yaml").write_text(text)
+            _run("deepfake-lightning fit --config configs/lite0.yaml --config more.yaml "
+                 "--data.root faces")  # fmt: skip
+    assert "epoch 0" in capsys.readouterr().out  # the callback of the README rang
+
+
+def test_the_two_commands_are_what_ci_runs() -> None:
+    two = [line for line in _blocks("bash")[0].splitlines() if line]
+    assert two == ["bash scripts/demo.sh", "bash scripts/test.sh"]
+    ci = (ROOT / ".ci/run").read_text()
+    assert all(command in ci for command in two)
+    assert all((ROOT / command.split()[1]).is_file() for command in two)
+
+
+def test_the_table_says_what_works() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| (works|not yet)", README, re.MULTILINE)
+    names = {
+        re.match(r"[a-z]+( demo)?", command).group(0): state  # type: ignore[union-attr]
+        for cell, state in rows
+        for command in re.findall(r"`([^`]+)`", cell)
+    }
+    working = {name for name, state in names.items() if state == "works"}
+    assert working == set(COMMANDS)
+
+
+def test_every_configuration_is_named() -> None:
+    for path in (ROOT / "configs").glob("*.yaml"):
+        assert f"`configs/{path.name}`" in README
+        assert yaml.safe_load(path.read_text())

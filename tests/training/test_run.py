@@ -1,0 +1,141 @@
+"""A training and what it leaves on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from deepfake_lightning import train
+from deepfake_lightning.errors import (
+    CheckpointError,
+    LayoutError,
+    UndefinedMetricError,
+    UsageError,
+)
+from deepfake_lightning.training.run import fit
+
+Flags = Callable[..., list[str]]
+
+
+def test_result_names_what_is_on_disk(trained: Any) -> None:
+    result = trained.result
+    assert result.status == "finished"
+    assert result.epochs == 2
+    assert result.run_dir == trained.workspace / "runs/deepfake-detection/v1.0.0"
+    for path in (result.best_checkpoint, result.last_checkpoint):
+        assert path.is_file()
+    assert {"config.yaml", "run.json", "checkpoints"} <= {p.name for p in result.run_dir.iterdir()}
+
+
+def test_record_says_why_it_ended_and_on_what_data(trained: Any) -> None:
+    record = json.loads((trained.result.run_dir / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["stop_reason"] == "trained 2 epochs"
+    assert sum(record["data"]["counts"]["train"].values()) > 40
+    assert len(record["data"]["content_hash"]) == 64
+    assert record["best_score"] == pytest.approx(trained.result.best_score)
+
+
+def test_checkpoint_is_the_best_epoch_on_validation(trained: Any) -> None:
+    best = torch.load(trained.result.best_checkpoint, weights_only=True)
+    state = next(v for k, v in best["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert state["monitor"] == "val/auroc"
+    assert float(state["best_model_score"]) == pytest.approx(trained.result.best_score)
+
+
+def test_checkpoint_holds_plain_types_and_the_preprocessing(trained: Any) -> None:
+    checkpoint = torch.load(trained.result.best_checkpoint, weights_only=True)
+    assert checkpoint["DeepfakeDataModule"]["preprocess"]["size"] == 32
+    assert checkpoint["DeepfakeDataModule"]["preprocess"]["input"] == "crop"
+
+
+def test_a_second_training_gets_a_folder_of_its_own(trained: Any, tiny_flags: Flags) -> None:
+    before = trained.result.best_checkpoint.read_bytes()
+    again = fit(["fit", *tiny_flags(trained.workspace, "--trainer.max_epochs=1")])
+    assert again.run_dir == trained.workspace / "runs/deepfake-detection/v1.0.0_2"
+    assert trained.result.best_checkpoint.read_bytes() == before
+
+
+def test_train_takes_a_mapping_and_flags(tmp_path: Path, faces: Path, tiny_flags: Flags) -> None:
+    config = {"data": {"root": str(faces)}, "experiment": "mapped"}
+    flags = tiny_flags(tmp_path, "--trainer.fast_dev_run=true")
+    result = train(config, *flags)
+    assert result.run_dir is None
+    assert result.best_checkpoint is None
+
+
+def test_early_stopping_is_recorded(tmp_path: Path, tiny_flags: Flags) -> None:
+    flags = ["--early_stopping.min_delta=9", "--early_stopping.patience=1"]
+    result = fit(["fit", *tiny_flags(tmp_path, *flags, "--trainer.max_epochs=6")])
+    assert result.status == "stopped early"
+    assert result.epochs < 6
+    assert "did not improve" in json.loads((result.run_dir / "run.json").read_text())["stop_reason"]
+
+
+def test_nothing_is_left_where_the_data_are_missing(tmp_path: Path, tiny_flags: Flags) -> None:
+    with pytest.raises(LayoutError, match="no data"):
+        fit(["fit", *tiny_flags(tmp_path / "w", f"--data.root={tmp_path / 'none'}")])
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("flag", ["--checkpoint.monitor", "--early_stopping.monitor"])
+def test_an_unknown_monitor_is_named_before_training(
+    flag: str, tmp_path: Path, tiny_flags: Flags
+) -> None:
+    with pytest.raises(UndefinedMetricError, match="val/auroc"):
+        fit(["fit", *tiny_flags(tmp_path / "w", f"{flag}=val/aurocc")])
+    assert not (tmp_path / "w").exists()
+
+
+def test_resuming_goes_on_in_the_same_folder(tmp_path: Path, tiny_flags: Flags) -> None:
+    first = fit(["fit", *tiny_flags(tmp_path, "--trainer.max_epochs=1")])
+    steps = torch.load(first.last_checkpoint, weights_only=True)["global_step"]
+    resumed = fit(["fit", "--ckpt_path=last", f"--workspace={tmp_path}", "--trainer.max_epochs=3"])
+    assert resumed.run_dir == first.run_dir
+    assert resumed.epochs == 3
+    last = torch.load(resumed.last_checkpoint, weights_only=True)
+    assert last["epoch"] == 2
+    assert last["global_step"] == 3 * steps
+    saved = yaml.safe_load((first.run_dir / "config.yaml").read_text())
+    assert saved["trainer"]["max_epochs"] == 1  # the first run's stays as it was
+    assert (first.run_dir / "config-resumed-1.yaml").is_file()
+
+
+def test_last_without_a_run_never_starts_over(tmp_path: Path, tiny_flags: Flags) -> None:
+    with pytest.raises(CheckpointError, match=r"no last\.ckpt"):
+        fit(["fit", *tiny_flags(tmp_path, "--ckpt_path=last")])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_architecture_is_refused(trained: Any, tmp_path: Path, tiny_flags: Flags) -> None:
+    flags = tiny_flags(tmp_path, f"--ckpt_path={trained.result.last_checkpoint}")
+    with pytest.raises(CheckpointError, match=r"test_efficientnet.*test_resnet"):
+        fit(["fit", *flags, "--model.backbone=test_resnet"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "near"),
+    [
+        (["--model.backbon=x"], "model.backbone"),
+        (["--trainer.max_ep=3"], "trainer.max_epochs"),
+        (["--data.batchsize=3"], "data.batch_size"),
+    ],
+)
+def test_unknown_and_abbreviated_keys_are_refused(flags: list[str], near: str) -> None:
+    with pytest.raises(UsageError, match=near) as caught:
+        fit(["fit", *flags])
+    assert len(str(caught.value).splitlines()) <= 5
+
+
+def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("model:\n  backbon: x\n")
+    with pytest.raises(UsageError, match=r"model\.backbone") as caught:
+        fit(["fit", "--config", str(config)])
+    assert len(str(caught.value).splitlines()) <= 5

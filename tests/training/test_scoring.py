@@ -1,0 +1,137 @@
+"""``validate`` and ``test``: the figures of the training, in another process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from deepfake_lightning.errors import CheckpointError, LayoutError, SplitError, UsageError
+from deepfake_lightning.schemas import read_predictions
+from deepfake_lightning.training.lightning_cli import TrainingCLI
+
+Flags = Callable[..., list[str]]
+
+
+def _report(cli: TrainingCLI) -> Any:
+    return next(c for c in cli.trainer.callbacks if type(c).__name__ == "EvaluationReport")
+
+
+def test_a_fresh_process_gives_the_same_validation_figures(trained: Any) -> None:
+    best = trained.result.best_checkpoint
+    command = [sys.executable, "-m", "deepfake_lightning", "validate", "--ckpt_path", str(best)]
+    done = subprocess.run(
+        [*command, "--workspace", str(trained.workspace), "--trainer.enable_progress_bar", "false"],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = trained.workspace / "evaluation/reports/deepfake-detection-v1.0.0-best-validate"
+    metrics = json.loads((folder / "metrics.json").read_text())["metrics"]
+    assert metrics["auroc"] == pytest.approx(trained.result.best_score, abs=1e-6)
+
+
+def test_test_needs_nothing_but_the_checkpoint(trained: Any, tmp_path: Path) -> None:
+    best = trained.result.best_checkpoint
+    flags = ["--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
+    report = _report(TrainingCLI(["test", "--ckpt_path", str(best), *flags]))
+    record = json.loads((report.folder / "metrics.json").read_text())
+    rows = read_predictions(report.folder / "predictions.parquet")
+    assert record["checkpoint"] == str(best)
+    assert len(rows) == record["pictures"] > 0
+    expected = roc_auc_score(rows["label"].astype(int), rows["logit"].astype(float))
+    assert record["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
+    assert {p.name for p in report.folder.glob("*.png")} == {"roc.png", "reliability.png",
+                                                             "scores.png"}  # fmt: skip
+
+
+def test_a_flag_wins_over_what_the_checkpoint_says(
+    trained: Any, tmp_path: Path, make_faces: Callable[..., Path], caplog: Any
+) -> None:
+    other = make_faces(tmp_path / "others", people=6)
+    cli = TrainingCLI(
+        ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--data.root", str(other),
+         "--data.splits", "{test: 1.0}", "--workspace", str(tmp_path),
+         "--trainer.enable_progress_bar=false"]
+    )  # fmt: skip
+    assert json.loads((_report(cli).folder / "metrics.json").read_text())["pictures"] == 12
+    assert cli.datamodule.preprocess.size == 32
+
+
+def test_people_it_was_trained_on_are_not_scored(trained: Any, tmp_path: Path) -> None:
+    args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
+            str(tmp_path), "--trainer.enable_progress_bar=false"]  # fmt: skip
+    with pytest.raises(SplitError, match="trained on"):
+        TrainingCLI([*args, "--data.split_seed=5"])
+    assert not (tmp_path / "evaluation").exists()
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_without_a_checkpoint_nothing_is_scored(verb: str, faces: Path) -> None:
+    with pytest.raises(UsageError, match="needs a checkpoint") as caught:
+        TrainingCLI([verb, f"--data.root={faces}"])
+    assert "--ckpt_path" in str(caught.value)
+
+
+def test_the_data_are_gone(trained: Any, tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match=r"--data\.root"):
+        TrainingCLI(["test", "--ckpt_path", str(trained.result.best_checkpoint),
+                     "--data.root", str(tmp_path / "gone")])  # fmt: skip
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _foreign(path: Path) -> None:
+    torch.save({"weights": torch.zeros(3)}, path)
+
+
+def _of_another_package(path: Path) -> None:
+    torch.save({"state_dict": {"w": torch.zeros(3)}, "hyper_parameters": {"a": 1}}, path)
+
+
+def _text(path: Path) -> None:
+    path.write_text("not a checkpoint")
+
+
+@pytest.mark.parametrize("spoil", [_truncated, _foreign, _of_another_package, _text])
+def test_a_spoilt_checkpoint_is_named(
+    spoil: Callable[[Path], None], trained: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "spoilt.ckpt"
+    path.write_bytes(trained.result.best_checkpoint.read_bytes())
+    spoil(path)
+    with pytest.raises(CheckpointError, match=r"spoilt\.ckpt"):
+        TrainingCLI(["test", "--ckpt_path", str(path)])
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    path = tmp_path / "bomb.ckpt"
+    torch.save({"state_dict": {}, "bomb": Bomb()}, path)
+    with pytest.raises(CheckpointError, match="run code"):
+        TrainingCLI(["test", "--ckpt_path", str(path)])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_scores_do_not_depend_on_workers_or_batches(trained: Any, tmp_path: Path) -> None:
+    logits = []
+    for flags in (["--data.batch_size=3"], ["--data.num_workers=2"]):
+        cli = TrainingCLI(
+            ["test", "--ckpt_path", str(trained.result.best_checkpoint), *flags,
+             "--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
+        )  # fmt: skip
+        rows = read_predictions(_report(cli).folder / "predictions.parquet")
+        logits.append(rows.sort_values("path")["logit"].to_numpy(float))
+    np.testing.assert_allclose(*logits, atol=1e-5)
