@@ -50,11 +50,16 @@ class EarlyStopping(LightningEarlyStopping):
             # Metrics of the training pictures are complete only when the epoch is.
             check_on_train_epoch_end=True if monitor.startswith("train/") else None,
         )
+        self._first_epoch = 0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a metric that the model does not log; forget why an earlier run ended."""
         require_logged(self.monitor, pl_module, "early_stopping.monitor")
         self.stopping_reason_message = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note where this run begins."""
+        self._first_epoch = trainer.current_epoch
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over score and count of a checkpoint, and keep the patience that was asked for."""
@@ -64,6 +69,8 @@ class EarlyStopping(LightningEarlyStopping):
 
     def _run_early_stopping_check(self, trainer: Trainer) -> None:
         value = trainer.callback_metrics.get(self.monitor)
+        if value is None and trainer.ckpt_path and trainer.current_epoch == self._first_epoch:
+            return  # the first run ended in this epoch's validation, which is not taken up again
         if not trainer.fast_dev_run and (  # type: ignore[attr-defined]
             value is None or not value.isfinite()
         ):
@@ -81,6 +88,10 @@ class EarlyStopping(LightningEarlyStopping):
 def require_logged(monitor: str | None, model: LightningModule, flag: str) -> None:
     """Refuse to monitor what a model does not log.
 
+    Names that look like the model's own are checked: those under ``train/``, ``val/`` and
+    ``test/``, and misspelt ones. What a callback logs under another name is let through; if it is
+    never logged, the first validation shows it.
+
     Args:
         monitor: name of the metric; None is fine.
         model: a module that may list what it logs in ``metric_names``.
@@ -93,6 +104,8 @@ def require_logged(monitor: str | None, model: LightningModule, flag: str) -> No
     if monitor is None or names is None or monitor in names:
         return
     near = difflib.get_close_matches(monitor, names, n=3, cutoff=0.5)
+    if monitor.partition("/")[0] not in ("train", "val", "test") and not near:
+        return
     raise UndefinedMetricError(
         f"{flag} is {monitor!r}, which nothing logs",
         next_step=f"did you mean {', '.join(near)}?" if near else f"use one of {', '.join(names)}",

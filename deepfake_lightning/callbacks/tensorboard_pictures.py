@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ class TensorBoardPictures(Callback):
         self._add(trainer, "val/scores", score_histogram_figure(scores.logit, scores.label))
         if self.faces:
             self._add(trainer, "val/worst mistakes", self._mistakes(trainer, scores))
+        gc.collect()  # figures hold themselves in cycles, which would add up over epochs
 
     def _mistakes(self, trainer: Trainer, scores: Scores) -> Figure:
         """Show the pictures that were most surely taken for the other class."""

@@ -18,15 +18,20 @@ _GLIBC = {
 }
 
 
-def restart_tuned(args: list[str]) -> None:
-    """Start this program again with the settings that are missing; return where none is.
+def missing_settings() -> dict[str, str]:
+    """Return the environment variables that this process should have had, and does not.
 
-    What the user has set stays as it is. Does nothing outside Linux.
+    What the user has set stays as it is. Empty outside Linux.
     """
     if platform.system() != "Linux":
-        return
+        return {}
     wanted = {**_THREADS, **(_GLIBC if platform.libc_ver()[0] == "glibc" else {})}
-    missing = {name: value for name, value in wanted.items() if name not in os.environ}
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def restart_tuned(args: list[str]) -> None:
+    """Start this program again with the settings that are missing; return where none is."""
+    missing = missing_settings()
     if missing:
         command = [sys.executable, "-m", "deepfake_lightning", *args]
         os.execve(sys.executable, command, {**os.environ, **missing})

@@ -21,7 +21,7 @@ from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.data.lineage import check_unseen, identity_digests
 from deepfake_lightning.data.scan import find_damaged, report_damaged
 from deepfake_lightning.data.splits import check_classes, check_splits, draw_splits
-from deepfake_lightning.data.transforms import Augmentation, TrainTransform
+from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import DataError, UsageError
 from deepfake_lightning.schemas import Batch, Manifest, Preprocess
 
@@ -236,6 +236,10 @@ class DeepfakeDataModule(LightningDataModule):
     def eval_dataloader(self, split: Split) -> DataLoader[Batch]:
         """Return a loader of any split, in the manifest's order, without augmentation."""
         return self._loader(self.dataset(split))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Turn the bytes that the loaders carry into what the network takes."""
+        return {**batch, "image": normalise_batch(batch["image"], self.preprocess)}
 
     def _loader(self, dataset: FaceDataset, **kwargs: Any) -> DataLoader[Batch]:
         workers = self.hparams["num_workers"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from deepfake_lightning.data.transforms import TrainTransform
-from deepfake_lightning.media import read_image, to_input
+from deepfake_lightning.media import read_image, resize
 from deepfake_lightning.schemas import Manifest, Preprocess
 
 Draw = tuple[int, int]
@@ -56,7 +56,10 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         return self._root / name.decode("utf-8")
 
     def __getitem__(self, draw: int | Draw) -> dict[str, Tensor]:
-        """Return one sample of a :class:`~deepfake_lightning.schemas.Batch`.
+        """Return one sample of a :class:`~deepfake_lightning.schemas.Batch`, its picture as bytes.
+
+        ``image`` is uint8 [S, S, 3], RGB: the data module normalises whole batches, on the
+        device (:func:`~deepfake_lightning.data.transforms.normalise_batch`).
 
         Args:
             draw: position in this data set, with the seed of its augmentation where there is one.
@@ -67,7 +70,7 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         index, seed = draw if isinstance(draw, tuple) else (draw, 0)
         picture = read_image(self.path(index))
         if self._augment is None:
-            image = to_input(picture, self.preprocess)
+            image = resize(picture, self.preprocess)
         else:
             image = self._augment(picture, seed)
         return {

@@ -1,4 +1,4 @@
-"""Training-time augmentation, seeded per sample."""
+"""Training-time augmentation, seeded per sample, and the last step to a batch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.media import normalise, resize
+from deepfake_lightning.media import resize
 from deepfake_lightning.schemas import Preprocess
 
 # Read when albumentations is imported: it would ask the network for a newer version.
@@ -55,7 +57,7 @@ class Augmentation:
 
 
 class TrainTransform:
-    """Resize, augment and normalise a picture; the same seed gives the same result.
+    """Resize and augment a picture; the same seed gives the same result.
 
     albumentations' own ``Compose(seed=...)`` gives every worker the same stream and repeats it
     each epoch, so the state is set for each sample. Its ``set_random_seed`` gives each operation
@@ -79,11 +81,10 @@ class TrainTransform:
         operations = _operations(augmentation) if augmentation else []
         self._compose = A.Compose([*cropped, *operations])
 
-    def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
-        """Return float32 [3, S, S] of uint8 [H, W, 3]; S is ``crop_size`` or the input's size."""
+    def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        """Return uint8 [S, S, 3] of uint8 [H, W, 3]; S is ``crop_size`` or the input's size."""
         self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        augmented = self._compose(image=resize(image, self.preprocess))["image"]
-        return normalise(augmented, self.preprocess)
+        return np.asarray(self._compose(image=resize(image, self.preprocess))["image"], np.uint8)
 
 
 def _operations(p: Augmentation) -> list[A.BasicTransform]:
@@ -104,3 +105,22 @@ def _operations(p: Augmentation) -> list[A.BasicTransform]:
             p=p.cutout,
         ),
     ]
+
+
+def normalise_batch(images: Tensor, preprocess: Preprocess) -> Tensor:
+    """Return what the network takes of what the loader carries.
+
+    Pictures travel as bytes, a quarter of the memory, and become numbers where the network is:
+    on a GPU that costs nothing. The same as :func:`deepfake_lightning.media.normalise`.
+
+    Args:
+        images: uint8 [B, H, W, 3], RGB.
+        preprocess: has the mean and std.
+
+    Returns:
+        float32 [B, 3, H, W], ``(pixel / 255 - mean) / std``, channels last in memory.
+    """
+    mean, std = (
+        torch.tensor(values, device=images.device) for values in (preprocess.mean, preprocess.std)
+    )
+    return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)

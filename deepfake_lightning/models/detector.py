@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +9,6 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
-from timm.optim import create_optimizer_v2, list_optimizers
 from torch import Tensor, nn
 
 from deepfake_lightning.errors import CheckpointError, UndefinedMetricError, UsageError
@@ -22,8 +19,14 @@ from deepfake_lightning.models.backbones import (
     input_statistics,
 )
 from deepfake_lightning.models.item_source import ItemSource
-from deepfake_lightning.models.losses import ClassificationLoss
-from deepfake_lightning.models.schedules import ScheduleName, warmup_then
+from deepfake_lightning.models.losses import ClassificationLoss, weights_of_classes
+from deepfake_lightning.models.optimization import (
+    TrainingLength,
+    check_optimizer,
+    create_optimizer,
+    create_schedule,
+)
+from deepfake_lightning.models.schedules import ScheduleName
 from deepfake_lightning.models.scores import Scores, ScoreTable
 from deepfake_lightning.models.weights import load_pretrained
 from deepfake_lightning.schemas import Batch
@@ -86,10 +89,12 @@ class DeepfakeDetector(LightningModule):
                 f"model.weights is {weights!r} while model.pretrained is false",
                 next_step="leave one of them out",
             )
-        _check_optimizer(optimizer)
+        check_optimizer(optimizer)
         self.backbone = create_backbone(backbone, drop_rate, drop_path_rate)
         self.head = nn.Linear(feature_count(self.backbone), 2)
-        self.loss = ClassificationLoss(label_smoothing, focal_gamma, _weights(class_weights))
+        self.loss = ClassificationLoss(
+            label_smoothing, focal_gamma, weights_of_classes(class_weights)
+        )
         self.tables = nn.ModuleDict(
             {f"{stage}_table": ScoreTable(unique=stage != "train") for stage in STAGES}
         )
@@ -251,29 +256,14 @@ class DeepfakeDetector(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer and its schedule, which advances every step."""
-        hparams = self.hparams
-        optimizer = create_optimizer_v2(
-            self, opt=hparams["optimizer"], lr=hparams["lr"], weight_decay=hparams["weight_decay"]
-        )
-        steps = self.trainer.estimated_stepping_batches
-        if math.isinf(steps) and hparams["schedule"] != "constant":
-            raise UsageError(
-                f"model.schedule {hparams['schedule']!r} needs a known number of steps",
-                next_step="set trainer.max_epochs, or use --model.schedule constant",
-            )
         self.trainer.fit_loop.setup_data()
-        batches = self.trainer.num_training_batches
-        if math.isinf(batches) and hparams["warmup_epochs"]:
-            raise UsageError(
-                "model.warmup_epochs needs a known number of batches in an epoch",
-                next_step="set trainer.limit_train_batches, or leave model.warmup_epochs out",
-            )
-        warmup = 0
-        if hparams["warmup_epochs"]:
-            per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
-            warmup = round(hparams["warmup_epochs"] * per_epoch)
-        factor = warmup_then(hparams["schedule"], int(min(steps, 2**62)), warmup)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        length = TrainingLength(
+            steps=self.trainer.estimated_stepping_batches,
+            batches=self.trainer.num_training_batches,
+            accumulated=self.trainer.accumulate_grad_batches,
+        )
+        optimizer = create_optimizer(self, dict(self.hparams))
+        scheduler = create_schedule(optimizer, length, dict(self.hparams))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
@@ -302,27 +292,3 @@ class DeepfakeDetector(LightningModule):
 def _keep_loaded(module: nn.Module, _: object) -> None:
     """Note that a state dict has been loaded, which pretrained weights must not overwrite."""
     module._is_pretrained = True  # type: ignore[assignment]
-
-
-def _check_optimizer(name: str) -> None:
-    known = list_optimizers()
-    if name.lower().removeprefix("lookahead_") not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        raise UsageError(
-            f"model.optimizer: timm has no optimizer {name!r}",
-            next_step=f"did you mean {', '.join(near)}?" if near else "one is adamw",
-        )
-
-
-def _weights(given: Literal["none", "balanced"] | list[float]) -> Tensor | None:
-    """Return the weights of real and fake; those of 'balanced' are known when training starts."""
-    if given == "none":
-        return None
-    if given == "balanced":
-        return torch.ones(2)
-    if len(given) != 2 or min(given) < 0 or not sum(given):
-        raise UsageError(
-            f"model.class_weights is {given}",
-            next_step="give two weights of 0 or more, of real and of fake, or 'balanced'",
-        )
-    return torch.tensor(given, dtype=torch.float32)

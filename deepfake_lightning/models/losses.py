@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from deepfake_lightning.errors import UsageError
 
 UNKNOWN = -1
 
@@ -59,3 +63,23 @@ class ClassificationLoss(nn.Module):
         p_true = logits.softmax(-1).gather(1, labels[:, None]).squeeze(1)
         weights = torch.ones_like(each) if self.weight is None else self.weight[labels]
         return ((1 - p_true) ** self.focal_gamma * each * weights).sum() / weights.sum()
+
+
+def weights_of_classes(given: Literal["none", "balanced"] | list[float]) -> Tensor | None:
+    """Return the weights of real and fake, float32 [2]; None for equal ones.
+
+    Those of ``balanced`` are known when training starts, and are ones until then.
+
+    Raises:
+        UsageError: other than two weights of 0 or more.
+    """
+    if given == "none":
+        return None
+    if given == "balanced":
+        return torch.ones(2)
+    if len(given) != 2 or min(given) < 0 or not sum(given):
+        raise UsageError(
+            f"model.class_weights is {given}",
+            next_step="give two weights of 0 or more, of real and of fake, or 'balanced'",
+        )
+    return torch.tensor(given, dtype=torch.float32)

@@ -15,7 +15,6 @@ from deepfake_lightning.schemas import Batch
 
 _KEYS = ("row", "track", "frame")
 _FIELDS = (*_KEYS, "label", "logit")
-_DTYPES = {**dict.fromkeys((*_KEYS, "label"), torch.int64), "logit": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,11 @@ class ScoreTable(Metric):
     def scores(self) -> Scores:
         """Return the scores of all processes, ordered and, with ``unique``, counted once."""
         if not self.row:  # gathered from processes that have some, so the types must agree
-            for name, dtype in _DTYPES.items():
-                getattr(self, name).append(torch.zeros(0, dtype=dtype, device=self.device))
+            none = torch.zeros(0, dtype=torch.int64, device=self.device)
+            self.update(
+                {"image": none, "label": none, "row": none, "track": none, "frame": none},
+                torch.zeros(0, 2, device=self.device),
+            )
         # torchmetrics makes a scalar of a column with one element.
         columns = {
             name: column.reshape(-1).cpu().numpy() for name, column in self.compute().items()

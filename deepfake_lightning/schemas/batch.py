@@ -1,4 +1,4 @@
-"""What a data loader yields and a detector takes."""
+"""What a detector takes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ class Batch(TypedDict):
     ``row``, ``track`` and ``frame`` are integers because they survive a gather over
     processes; names are looked up in the manifest by ``row``. Scores are
     de-duplicated on all three.
+
+    Loaders carry pictures as uint8 [B, H, W, 3]; the data module turns them into ``image`` once
+    they are on the device.
 
     Attributes:
         image: float32 [B, 3, H, W], normalised with the preprocessing's mean and std.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
 import statistics
 import sys
 from collections.abc import Sequence
@@ -18,20 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from deepfake_lightning.cli import process
-
-
-def settings() -> dict[str, str]:
-    """Return the environment that ``deepfake-lightning fit`` gives itself."""
-    if platform.system() != "Linux":
-        return {}
-    glibc = process._GLIBC if platform.libc_ver()[0] == "glibc" else {}
-    return {**process._THREADS, **glibc}
+from deepfake_lightning.cli.process import missing_settings
 
 
 def restart_tuned() -> None:
     """Start this script again with the settings of ``fit`` that are missing, if any is."""
-    missing = {name: value for name, value in settings().items() if name not in os.environ}
+    missing = missing_settings()
     if missing:
         sys.stdout.flush()
         command = [sys.executable, *sys.orig_argv[1:]]

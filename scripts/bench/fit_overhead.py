@@ -1,7 +1,7 @@
 """What ``fit`` costs on top of a bare PyTorch loop, per training step.
 
 Both sides train the same detector with the same loss, optimizer and schedule on the same batches
-(the package's data set, augmentation and loader). ``fit`` is the command line's training: Trainer,
+(the package's data set, augmentation, loader and normalisation). ``fit`` is the command line's training: Trainer,
 TensorBoard logger, early stopping, checkpoints, interruption handling, progress and StepTime. The
 bare loop is forward, backward, optimizer and schedule, and nothing else. Two settings:
 
@@ -38,6 +38,7 @@ from lightning.pytorch import Callback, seed_everything
 from timm.optim import create_optimizer_v2
 
 from deepfake_lightning import DeepfakeDataModule, DeepfakeDetector
+from deepfake_lightning.data.transforms import normalise_batch
 from deepfake_lightning.models.schedules import warmup_then
 
 GOAL = 0.97
@@ -97,13 +98,14 @@ def bare(config: dict[str, Any], clock: StepClock) -> None:
     seed_everything(0, verbose=False)
     model = DeepfakeDetector(**config["model"]).to(DEVICE)
     model.train()
-    loader = DeepfakeDataModule(**config["data"]).train_dataloader()
+    data = DeepfakeDataModule(**config["data"])
+    loader, preprocess = data.train_dataloader(), data.preprocess
     optimizer = create_optimizer_v2(model, opt=config["model"]["optimizer"],
                                     lr=config["model"]["lr"], weight_decay=0.0)  # fmt: skip
     factor = warmup_then("cosine", clock.last, 0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     for batch in islice(loader, clock.last):
-        images = batch["image"].to(DEVICE, non_blocking=True)
+        images = normalise_batch(batch["image"].to(DEVICE, non_blocking=True), preprocess)
         loss = model.loss(model(images).float(), batch["label"].to(DEVICE, non_blocking=True))
         optimizer.zero_grad()
         loss.backward()

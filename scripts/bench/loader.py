@@ -2,7 +2,7 @@
 
 The loop reads each picture with OpenCV, brings it to the input's size and applies the same
 albumentations operations, in this process and with no framework; ``loop, to batches`` also
-normalises and stacks them, which a training needs as well. The loader is the package's own, alone
+stacks them. Both sides end with bytes: a training normalises whole batches on its device. The loader is the package's own, alone
 (nothing trains), with 1 and with 2 processes. All take turns in every round, and a loader's
 first batches, which pay for the start of its processes, are not counted. The goal is at least 0.8
 of the loop's pictures a second (without batches, the harder one) for each process of the loader.
@@ -29,7 +29,6 @@ from typing import Any
 
 import albumentations as A
 import cv2
-import numpy as np
 import torch
 from common import figures, print_json, print_table, restart_tuned, spread, verdict, write_pictures
 from lightning.pytorch import seed_everything
@@ -40,16 +39,11 @@ from deepfake_lightning.data.transforms import Augmentation, _operations
 GOAL = 0.8
 BATCH = 32
 WORKERS = (1, 2)
-# What each of 256 values becomes in each channel, which is the fastest way to normalise.
-TABLES = [
-    ((np.arange(256) / 255 - mean) / std).astype(np.float32)
-    for mean, std in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
-]
 Speed = tuple[float, float]  # pictures a second, CPU milliseconds a picture
 
 
 def loop_speed(paths: list[Path], size: int, compose: A.Compose, *, batches: bool) -> Speed:
-    """Return the speed of the loop; ``batches``: to normalised tensors of a batch."""
+    """Return the speed of the loop; ``batches``: to tensors of a batch."""
     start, cpu = time.perf_counter(), time.process_time()
     for first in range(0, len(paths), BATCH):
         stack = []
@@ -59,8 +53,7 @@ def loop_speed(paths: list[Path], size: int, compose: A.Compose, *, batches: boo
                 image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
             image = compose(image=image)["image"]
             if batches:
-                planes = [cv2.LUT(p, t) for p, t in zip(cv2.split(image), TABLES, strict=True)]
-                stack.append(torch.from_numpy(np.stack(planes)))
+                stack.append(torch.from_numpy(image))
         if batches:
             torch.stack(stack)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu

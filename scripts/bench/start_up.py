@@ -20,8 +20,11 @@ import statistics
 import subprocess
 import sys
 import time
+from unittest import mock
 
-from common import figures, print_json, print_table, settings, spread
+from common import figures, print_json, print_table, spread
+
+from deepfake_lightning.cli.process import missing_settings
 
 PROGRAM = ["-m", "deepfake_lightning"]
 CASES = {
@@ -39,7 +42,9 @@ HEAVY = ("torch", "lightning", "albumentations", "timm", "pandas")
 
 def user_environment() -> dict[str, str]:
     """Return the environment without the settings that ``fit`` gives itself by a restart."""
-    return {name: value for name, value in os.environ.items() if name not in settings()}
+    with mock.patch.dict(os.environ, clear=True):
+        settings = missing_settings()
+    return {name: value for name, value in os.environ.items() if name not in settings}
 
 
 def measure(args: list[str], environment: dict[str, str]) -> tuple[float, float]:

@@ -44,7 +44,8 @@ def test_metrics_and_predictions_are_those_of_the_network(make_faces, report, ve
     assert set(table["status"]) == {"ok"}
     with torch.inference_mode():
         loader = data.eval_dataloader(split)
-        logits = torch.cat([detector(batch["image"]) for batch in loader])
+        batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
+        logits = torch.cat([detector(batch["image"]) for batch in batches])
     logits = (logits[:, 1] - logits[:, 0]).numpy()
     assert table["logit"].to_numpy(float) == pytest.approx(logits, abs=1e-4)
 

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import WeightAveraging
 
-from deepfake_lightning.callbacks import Interruption
+from deepfake_lightning.callbacks import EarlyStopping, Interruption
 
 SCRIPT = Path(__file__).with_name("interrupted_script.py")
 
@@ -72,16 +72,22 @@ def test_a_signal_ends_a_training_at_a_whole_step(fit, number):
     assert steps == {6}
 
 
-@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_validation_batch_start"])
-def test_a_resumed_training_has_as_many_steps_as_an_uninterrupted_one(fit, hook):
+@pytest.mark.parametrize(
+    ("hook", "step", "saved"),
+    [
+        ("on_train_batch_start", 6, 7),
+        ("on_train_batch_start", 7, 8),  # the last of its epoch
+        ("on_validation_batch_start", 8, 8),
+    ],
+)
+def test_a_resumed_training_has_as_many_steps_as_an_uninterrupted_one(fit, hook, step, saved):
     interruption = Interruption()
-    step = 6 if hook == "on_train_batch_start" else 8
-    _, interrupted = fit(Press(hook, step), interruption)
-    assert interrupted
-    assert _saved(interruption)["global_step"] == (7 if step == 6 else 8)
-    trainer, interrupted = fit(Interruption(), path=interruption.saved)
+    assert fit(Press(hook, step), EarlyStopping("val/loss"), interruption)[1]
+    assert _saved(interruption)["global_step"] == saved
+    trainer, interrupted = fit(EarlyStopping("val/loss"), Interruption(), path=interruption.saved)
     assert not interrupted
     assert (trainer.global_step, trainer.current_epoch) == (12, 3)
+    assert "val/loss" in trainer.callback_metrics
 
 
 def test_a_second_signal_interrupts_at_once(fit):

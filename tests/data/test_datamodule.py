@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from lightning.pytorch import LightningModule, Trainer
 
 from deepfake_lightning import DeepfakeDataModule
 from deepfake_lightning.data.layouts import read_media
+from deepfake_lightning.data.transforms import Augmentation
 from deepfake_lightning.errors import DataError, LayoutError, MediaError, SplitError, UsageError
+from deepfake_lightning.media import read_image, to_input
 from deepfake_lightning.schemas import Preprocess, write_manifest
 
 SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
@@ -96,9 +99,9 @@ def test_splits_are_drawn_by_person_and_reproducible(faces: Path) -> None:
     assert (other["split"] != rows["split"]).any()
 
 
-def test_batches_have_the_promised_shapes(faces: Path) -> None:
+def test_loaders_carry_pictures_as_bytes(faces: Path) -> None:
     batch = next(iter(module(faces).train_dataloader()))
-    assert (batch["image"].shape, batch["image"].dtype) == ((4, 3, 32, 32), torch.float32)
+    assert (batch["image"].shape, batch["image"].dtype) == ((4, 32, 32, 3), torch.uint8)
     for name in ("label", "row", "track", "frame"):
         assert (batch[name].shape, batch[name].dtype) == ((4,), torch.int64)
 
@@ -262,6 +265,72 @@ def test_normalisation_follows_the_network_unless_it_is_given(faces: Path) -> No
     assert given.dataset("val").preprocess.std == (0.5, 0.5, 0.5)
 
 
+class Looker(Toy):
+    """Keeps the batches it is given."""
+
+    def __init__(self, mean: float = 0.5) -> None:
+        super().__init__(mean)
+        self.seen: dict[str, list[dict[str, torch.Tensor]]] = {"train": [], "val": [], "test": []}
+
+    def training_step(self, batch, _):
+        self.seen["train"].append(batch)
+        return super().training_step(batch, _)
+
+    def validation_step(self, batch, _):
+        self.seen["val"].append(batch)
+
+    def test_step(self, batch, _):
+        self.seen["test"].append(batch)
+
+
+def assert_normalised(data: DeepfakeDataModule, batches: list, preprocess: Preprocess) -> None:
+    """Compare what a network was given with what serving would give it."""
+    assert batches
+    paths = data.load().rows["path"]
+    for batch in batches:
+        images = batch["image"]
+        assert (images.dtype, images.shape[1:]) == (torch.float32, (3, 32, 32))
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        for image, row in zip(images.numpy(), batch["row"].tolist(), strict=True):
+            picture = read_image(data.load().root / paths[row])
+            np.testing.assert_array_equal(image, to_input(picture, preprocess))
+
+
+def test_a_network_is_given_what_serving_would_give_it(faces: Path) -> None:
+    data, network = module(faces, augment=False), Looker()
+    trainer(num_sanity_val_steps=0).fit(network, datamodule=data)
+    half = Preprocess(size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
+    for split in ("train", "val"):
+        assert_normalised(data, network.seen[split], half)
+    assert sum(len(batch["row"]) for batch in network.seen["val"]) == 20
+    # Another network with another normalisation, scored on a split that was not read before.
+    other = Looker(0.25)
+    trainer().test(other, datamodule=data, verbose=False)
+    assert_normalised(data, other.seen["test"], half.model_copy(update={"mean": (0.25,) * 3}))
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_training_sees_crops_and_scoring_whole_pictures(faces: Path, augment: bool) -> None:
+    data = module(faces, crop_size=16, augment=augment)
+    train, val = data.dataset("train"), data.dataset("val")
+    crops = [train[(0, seed)]["image"] for seed in range(8)]
+    assert {(crop.dtype, tuple(crop.shape)) for crop in crops} == {(torch.uint8, (16, 16, 3))}
+    assert len({crop.numpy().tobytes() for crop in crops}) > 4
+    assert torch.equal(train[(0, 3)]["image"], crops[3])
+    assert val[0]["image"].shape == (32, 32, 3)
+    network = Looker()
+    trainer(fast_dev_run=True).fit(network, datamodule=data)
+    assert network.seen["train"][0]["image"].shape == (4, 3, 16, 16)
+    assert network.seen["val"][0]["image"].shape == (4, 3, 32, 32)
+
+
+@pytest.mark.parametrize("crop_size", [33, 0, -1])
+def test_a_crop_that_does_not_fit_is_a_usage_error(tmp_path: Path, crop_size: int) -> None:
+    with pytest.raises(UsageError, match=rf"data\.crop_size is {crop_size}, and the pictures are 32"):
+        module(tmp_path, crop_size=crop_size)
+    assert module(tmp_path, crop_size=32).hparams["crop_size"] == 32
+
+
 @pytest.fixture
 def checkpoint(index: Index, tmp_path: Path) -> Path:
     fitted = trainer()
@@ -280,6 +349,19 @@ def test_a_checkpoint_holds_plain_types_and_what_was_done(checkpoint: Path) -> N
     )
     assert len(state["trained_on"]) == 2
     assert len(state["content_hash"]) == 64
+
+
+def test_a_data_module_comes_back_from_a_checkpoint(index: Index, tmp_path: Path) -> None:
+    chosen = Augmentation(flip=1.0, jpeg=0.0)
+    data, path = module(index(), crop_size=24, augmentation=chosen), tmp_path / "x.ckpt"
+    fitted = trainer()
+    fitted.fit(Toy(), datamodule=data)
+    fitted.save_checkpoint(path)
+    restored = DeepfakeDataModule.load_from_checkpoint(path, weights_only=True)
+    assert dict(restored.hparams) == dict(data.hparams)
+    assert restored.hparams["augmentation"] == asdict(chosen)
+    sample, again = (each.dataset("train")[(0, 7)]["image"] for each in (data, restored))
+    assert torch.equal(again, sample)
 
 
 def test_a_checkpoint_is_not_scored_on_people_it_was_trained_on(
@@ -325,4 +407,5 @@ def test_real_face_crops(dfdc_faces: Path) -> None:
     data = module(dfdc_faces, num_workers=0)
     assert data.load().policy == "given"
     batch = next(iter(data.val_dataloader()))
-    assert batch["image"].abs().max() < 3
+    assert batch["image"].shape == (4, 32, 32, 3)
+    assert data.on_after_batch_transfer(batch, 0)["image"].abs().max() < 3

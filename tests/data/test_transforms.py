@@ -1,4 +1,4 @@
-"""Augmentation: seeded, bounded, and each kind does something."""
+"""Augmentation: seeded, bounded, and each kind does something. And the last step to a batch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from deepfake_lightning.data.transforms import Augmentation, TrainTransform
+from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.media import read_image, to_input
+from deepfake_lightning.media import normalise, read_image, resize
 from deepfake_lightning.schemas import Preprocess
 
 KINDS = [field.name for field in fields(Augmentation)]
@@ -40,15 +41,12 @@ def test_each_kind_alone_changes_the_picture_within_its_range(
     picture: NDArray[np.uint8], kind: str
 ) -> None:
     transform = TrainTransform(PREPROCESS, Augmentation(**{**OFF, kind: 1.0}))
-    plain = to_input(picture, PREPROCESS)
-    low, high = (to_input(np.full((64, 64, 3), level, np.uint8), PREPROCESS) for level in (0, 255))
+    plain = resize(picture, PREPROCESS)
     changed = 0
     for seed in range(8):
         image = transform(picture, seed)
-        assert (image.dtype, image.shape) == (np.float32, (3, 64, 64))
-        assert (low <= image).all()
-        assert (image <= high).all()
-        assert np.abs(image - plain).mean() < 1.5  # still the same face
+        assert (image.dtype, image.shape) == (np.uint8, (64, 64, 3))
+        assert np.abs(image.astype(int) - plain).mean() < 85  # still the same face
         changed += not np.array_equal(image, plain)
     assert changed >= 7
 
@@ -56,10 +54,10 @@ def test_each_kind_alone_changes_the_picture_within_its_range(
 def test_kinds_of_the_same_probability_are_drawn_independently(picture: NDArray[np.uint8]) -> None:
     even = {"flip": 0.5, "cutout": 0.5}
     transform = TrainTransform(PREPROCESS, Augmentation(**{**OFF, **even}))
-    plain = to_input(picture, PREPROCESS)
+    plain = resize(picture, PREPROCESS)
     images = [transform(picture, seed) for seed in range(200)]
     untouched = sum(np.array_equal(image, plain) for image in images)
-    only_flipped = sum(np.array_equal(image, plain[:, :, ::-1]) for image in images)
+    only_flipped = sum(np.array_equal(image, plain[:, ::-1]) for image in images)
     assert 30 <= untouched <= 70  # a quarter
     assert 30 <= only_flipped <= 70
 
@@ -70,17 +68,53 @@ def test_without_augmentation_training_and_scoring_see_the_same(
     transform = TrainTransform(PREPROCESS, Augmentation(**OFF))
     before = picture.copy()
     for seed in range(3):
-        np.testing.assert_array_equal(transform(picture, seed), to_input(picture, PREPROCESS))
+        np.testing.assert_array_equal(transform(picture, seed), resize(picture, PREPROCESS))
     TrainTransform(PREPROCESS, Augmentation(**dict.fromkeys(KINDS, 1.0)))(picture, 0)
     np.testing.assert_array_equal(picture, before)
 
 
 def test_a_flip_is_a_flip(picture: NDArray[np.uint8]) -> None:
     flipped = TrainTransform(PREPROCESS, Augmentation(**{**OFF, "flip": 1.0}))(picture, 0)
-    np.testing.assert_array_equal(flipped, to_input(picture, PREPROCESS)[:, :, ::-1])
+    np.testing.assert_array_equal(flipped, resize(picture, PREPROCESS)[:, ::-1])
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.01, float("nan")])
 def test_what_is_no_probability_is_refused(value: float) -> None:
     with pytest.raises(UsageError, match=r"data\.augmentation\.jpeg is"):
         Augmentation(jpeg=value)
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+def test_a_crop_is_a_square_of_the_picture_and_differs(
+    picture: NDArray[np.uint8], augmentation: Augmentation | None
+) -> None:
+    transform = TrainTransform(PREPROCESS, augmentation, crop_size=24)
+    crops = [transform(picture, seed) for seed in range(12)]
+    assert {(crop.dtype.name, crop.shape) for crop in crops} == {("uint8", (24, 24, 3))}
+    assert len({crop.tobytes() for crop in crops}) >= 10
+    np.testing.assert_array_equal(transform(picture, 3), crops[3])
+    if augmentation is None:
+        squares = np.lib.stride_tricks.sliding_window_view(
+            resize(picture, PREPROCESS), (24, 24), axis=(0, 1)
+        )
+        for crop in crops:
+            assert (squares == crop.transpose(2, 0, 1)).all(axis=(2, 3, 4)).any()
+
+
+def test_a_crop_of_the_whole_size_is_the_picture(picture: NDArray[np.uint8]) -> None:
+    whole = TrainTransform(PREPROCESS, None, crop_size=64)(picture, 0)
+    np.testing.assert_array_equal(whole, resize(picture, PREPROCESS))
+
+
+@pytest.mark.parametrize("given", [{}, {"mean": (0.5, 0.4, 0.3), "std": (0.5, 0.2, 0.1)}])
+def test_a_batch_is_normalised_as_serving_does_it(given: dict[str, object]) -> None:
+    preprocess = Preprocess(size=48, **given)
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 48, 40, 3)).astype(np.uint8)
+    assert len(np.unique(pictures)) == 256
+    images = torch.from_numpy(pictures)
+    batch = normalise_batch(images, preprocess)
+    assert (batch.dtype, batch.shape) == (torch.float32, (5, 3, 48, 40))
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    expected = np.stack([normalise(picture, preprocess) for picture in pictures])
+    np.testing.assert_array_equal(batch.numpy(), expected)
+    np.testing.assert_array_equal(images.numpy(), pictures)  # left as they were

@@ -48,7 +48,7 @@ def test_one_picture_is_a_table_of_one_row():
     assert (scores.row.tolist(), scores.frame.tolist(), scores.logit.tolist()) == ([4], [2], [0.25])
 
 
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+@pytest.mark.filterwarnings("error")
 def test_an_empty_table_is_empty():
     scores = ScoreTable().scores()
     assert len(scores) == len(scores.labelled()) == 0
