@@ -93,7 +93,7 @@ class TensorBoardPictures(Callback):
         for image, path in zip(images, rows["path"], strict=True):
             image[:] = resize(read_image(manifest.root / path), preprocess)
         captions = [
-            f"{_CLASSES[label]}, p(fake) {p:.2f}\n{path.rsplit('/', 1)[-1]}"
+            f"{_CLASSES[label]}, p(fake) {p:.2f}\n{'/'.join(path.split('/')[-2:])}"
             for label, p, path in zip(worst.label, sigmoid(worst.logit), rows["path"], strict=True)
         ]
         return contact_sheet(images, captions, columns=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 import sys
 from typing import Any
@@ -87,7 +88,13 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
     from jsonargparse import ArgumentError, auto_cli, capture_parser
 
     function = command.load()
-    options: dict[str, Any] = {"as_positional": True, "allow_abbrev": False, "exit_on_error": False}
+    options: dict[str, Any] = {
+        "as_positional": True,
+        "allow_abbrev": False,
+        "exit_on_error": False,
+        "description": (inspect.getdoc(function) or "").partition("\n\nArgs:")[0],
+        "epilog": f"example: {PROGRAM} {command.example}",
+    }
     program = f"{PROGRAM} {name}"
     try:
         return int(auto_cli(function, args=rest, prog=program, **options) or 0)

@@ -20,7 +20,7 @@ from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
 from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.data.lineage import check_unseen, identity_digests
 from deepfake_lightning.data.scan import find_damaged, report_damaged
-from deepfake_lightning.data.splits import check_classes, check_splits, draw_splits
+from deepfake_lightning.data.splits import check_classes, check_shares, check_splits, draw_splits
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import DataError, UsageError
 from deepfake_lightning.schemas import Batch, Manifest, Preprocess
@@ -98,6 +98,8 @@ class DeepfakeDataModule(LightningDataModule):
             )
         if isinstance(augmentation, dict):  # as a checkpoint keeps it
             augmentation = Augmentation(**augmentation)
+        if splits is not None:
+            check_shares(splits)
         self.save_hyperparameters()
         # Checkpoints hold plain types only, so that they load with weights_only=True.
         self.hparams["augmentation"] = asdict(augmentation)
@@ -239,7 +241,10 @@ class DeepfakeDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn the bytes that the loaders carry into what the network takes."""
-        return {**batch, "image": normalise_batch(batch["image"], self.preprocess)}
+        images = normalise_batch(batch["image"], self.preprocess)
+        if self.trainer is not None:  # Lightning did this before, when they were bytes
+            images = self.trainer.precision_plugin.convert_input(images)
+        return {**batch, "image": images}
 
     def _loader(self, dataset: FaceDataset, **kwargs: Any) -> DataLoader[Batch]:
         workers = self.hparams["num_workers"]

@@ -74,7 +74,7 @@ class TrainingCLI(LightningCLI):
                 parser_kwargs={
                     "prog": "deepfake-lightning",
                     **own,
-                    **{verb: dict(own) for verb in self.subcommands()},
+                    **{verb: {**own, **_help(verb)} for verb in self.subcommands()},
                 },
             )
         except ArgumentError as error:
@@ -85,8 +85,8 @@ class TrainingCLI(LightningCLI):
         """Return the verbs. Scoring files is the inference engine's, not a Trainer's."""
         return {
             "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"},
-            "validate": {"model", "dataloaders", "datamodule", "weights_only"},
-            "test": {"model", "dataloaders", "datamodule", "weights_only"},
+            "validate": {"model", "dataloaders", "datamodule", "weights_only", "verbose"},
+            "test": {"model", "dataloaders", "datamodule", "weights_only", "verbose"},
         }
 
     def _parse_ckpt_path(self) -> None:
@@ -176,6 +176,14 @@ class TrainingCLI(LightningCLI):
                 raise
             self.interrupted = True
 
+    def validate(self, **kwargs: Any) -> None:
+        """Score ``val``; the report is the table, so Lightning prints none."""
+        self.trainer.validate(verbose=False, **kwargs)
+
+    def test(self, **kwargs: Any) -> None:
+        """Score ``test``, likewise."""
+        self.trainer.test(verbose=False, **kwargs)
+
     def _usage_error(self, message: str) -> UsageError:
         """Return the parser's message in a line or two, with the nearest key."""
         text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", message)).strip()
@@ -196,6 +204,23 @@ class TrainingCLI(LightningCLI):
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))
         return list(parser.get_defaults(skip_validation=True).keys(branches=True))
+
+
+def _help(verb: str) -> dict[str, Any]:
+    """Return usage, description and example of a verb; the keys follow below them."""
+    description, example = {
+        "fit": (
+            "Train a detector.",
+            "--config configs/lite0.yaml --data.root faces --trainer.max_epochs 5",
+        ),
+        "validate": ("Score a checkpoint on its run's val split.", "--ckpt_path best"),
+        "test": ("Score a checkpoint on its run's test split.", "--ckpt_path best"),
+    }[verb]
+    program = f"deepfake-lightning {verb}"
+    return {
+        "usage": f"{program} [--config FILE ...] [--KEY VALUE ...]",
+        "description": f"{description} Example: {program} {example}",
+    }
 
 
 def _last_checkpoint() -> ModelCheckpoint:

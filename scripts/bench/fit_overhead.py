@@ -1,9 +1,10 @@
 """What ``fit`` costs on top of a bare PyTorch loop, per training step.
 
 Both sides train the same detector with the same loss, optimizer and schedule on the same batches
-(the package's data set, augmentation, loader and normalisation). ``fit`` is the command line's training: Trainer,
-TensorBoard logger, early stopping, checkpoints, interruption handling, progress and StepTime. The
-bare loop is forward, backward, optimizer and schedule, and nothing else. Two settings:
+(the package's data set, augmentation, loader and normalisation). ``fit`` is the command line's
+training: Trainer, TensorBoard logger, early stopping, checkpoints, interruption handling, progress
+and StepTime. The bare loop is forward, backward, optimizer and schedule, and nothing else. Two
+settings:
 
 - ``tiny``: a network of 0.4 M parameters on 32 px pictures, loaded in the process itself, so that
   nothing runs beside the steps and the difference is the overhead in milliseconds;

@@ -2,12 +2,13 @@
 
 The loop reads each picture with OpenCV, brings it to the input's size and applies the same
 albumentations operations, in this process and with no framework; ``loop, to batches`` also
-stacks them. Both sides end with bytes: a training normalises whole batches on its device. The loader is the package's own, alone
-(nothing trains), with 1 and with 2 processes. All take turns in every round, and a loader's
-first batches, which pay for the start of its processes, are not counted. The goal is at least 0.8
-of the loop's pictures a second (without batches, the harder one) for each process of the loader.
-That needs as many idle cores as processes. CPU milliseconds a picture are of the loop, or of the
-loader's processes together; on a busy machine they are the steadier figure. Run::
+stacks them. Both sides end with bytes: a training normalises whole batches, on its device. The
+loader is the package's own, alone (nothing trains), with 1 and with 2 processes. All take turns in
+every round, and a loader's first batches, which pay for the start of its processes, are not
+counted. The goal is at least 0.8 of the loop's pictures a second (without batches, the harder one)
+for each process of the loader. That needs as many idle cores as processes. CPU milliseconds a
+picture are of the loop, or of the loader's processes together; on a busy machine they are the
+steadier figure. Run::
 
     python scripts/bench/loader.py
 

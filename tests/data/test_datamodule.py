@@ -309,6 +309,13 @@ def test_a_network_is_given_what_serving_would_give_it(faces: Path) -> None:
     assert_normalised(data, other.seen["test"], half.model_copy(update={"mean": (0.25,) * 3}))
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_pictures_have_the_precision_of_the_network(faces: Path, precision: str) -> None:
+    network = Looker()
+    trainer(fast_dev_run=True, precision=precision).fit(network, datamodule=module(faces))
+    assert network.seen["train"][0]["image"].dtype == network.layer.weight.dtype != torch.float32
+
+
 @pytest.mark.parametrize("augment", [True, False])
 def test_training_sees_crops_and_scoring_whole_pictures(faces: Path, augment: bool) -> None:
     data = module(faces, crop_size=16, augment=augment)
@@ -326,7 +333,9 @@ def test_training_sees_crops_and_scoring_whole_pictures(faces: Path, augment: bo
 
 @pytest.mark.parametrize("crop_size", [33, 0, -1])
 def test_a_crop_that_does_not_fit_is_a_usage_error(tmp_path: Path, crop_size: int) -> None:
-    with pytest.raises(UsageError, match=rf"data\.crop_size is {crop_size}, and the pictures are 32"):
+    with pytest.raises(
+        UsageError, match=rf"data\.crop_size is {crop_size}, and the pictures are 32"
+    ):
         module(tmp_path, crop_size=crop_size)
     assert module(tmp_path, crop_size=32).hparams["crop_size"] == 32
 

@@ -32,6 +32,7 @@ def epoch(faces: Path, workers: int, number: int = 0, seed: int = 5) -> dict[str
 
 def test_any_number_of_workers_gives_the_same_pictures(faces: Path) -> None:
     alone, one, two = (epoch(faces, workers) for workers in (0, 1, 2))
+    assert alone.keys() == one.keys() == two.keys()
     for other in (one, two):
         for key, values in alone.items():
             assert torch.equal(values, other[key]), key
