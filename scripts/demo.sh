@@ -13,6 +13,7 @@ The faces are drawn. The demo proves that the pipeline works, and nothing about 
 TEXT
 
 EXTRAS=''
+export DEEPFAKE_WORKSPACE=mlops # what configs/demo.yaml reads
 source scripts/set_up.sh
 run() { echo; echo "\$ deepfake-lightning $*"; "$VENV/bin/deepfake-lightning" "$@"; }
 

@@ -72,7 +72,6 @@ def _run(line: str) -> None:
 
 def test_every_block_is_in_order(place: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(place)
-    monkeypatch.syspath_prepend(str(place))
     for language, text in BLOCKS:
         if language == "bash":
             for line in filter(None, text.splitlines()):

@@ -8,7 +8,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
-from deepfake_lightning.errors import UndefinedMetricError
+from deepfake_lightning.errors import UndefinedMetricError, UsageError
+
+_LOWER_IS_BETTER = ("loss", "loss_step", "loss_epoch", "eer")
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -83,6 +85,28 @@ class EarlyStopping(LightningEarlyStopping):
                 next_step="look at the val split, lower model.lr, or monitor another metric",
             )
         super()._run_early_stopping_check(trainer)
+
+
+def require_direction(monitor: str | None, mode: str, group: str) -> None:
+    """Refuse to keep or wait for the worst value of a metric instead of its best.
+
+    Args:
+        monitor: name of the metric; None is fine.
+        mode: 'min' or 'max', as configured.
+        group: the configuration's group the two came from.
+
+    Raises:
+        UsageError: the metric is better in the other direction.
+    """
+    if monitor is None or monitor.partition("/")[0] not in ("train", "val", "test"):
+        return
+    better = "min" if monitor.endswith(_LOWER_IS_BETTER) else "max"
+    if mode != better:
+        raise UsageError(
+            f"{group}.monitor is {monitor} and {group}.mode is {mode!r}",
+            why=f"{monitor} is better when it is {'lower' if better == 'min' else 'higher'}",
+            next_step=f"set --{group}.mode {better}",
+        )
 
 
 def require_logged(monitor: str | None, model: LightningModule, flag: str) -> None:

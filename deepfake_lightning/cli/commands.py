@@ -57,3 +57,9 @@ COMMANDS: dict[str, Command] = {
         takes_args=True,
     ),
 }
+
+# What the README's table says is to come.
+PLANNED = frozenset(
+    {"abtest", "benchmark", "compare", "dashboard", "deploy", "evaluate", "explain", "extract",
+     "feedback", "monitor", "predict", "registry", "retrain", "rollback", "serve", "tune"}
+)  # fmt: skip

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.storage import Workspace
 
 
@@ -40,8 +40,13 @@ def data_demo(
             f"{folder} exists already",
             next_step=f"train on it (--data.root {folder}), or pass another --out",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be made: {error.strerror}", next_step="pass another --out"
+        ) from error
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("drawing clips", total=None)
@@ -55,6 +60,12 @@ def data_demo(
         write_manifest(manifest, aside / "manifest.csv")
         aside.chmod(0o755)
         aside.rename(folder)
+    except OSError as error:
+        raise StorageError(
+            f"{folder} could not be written: {error.strerror or error}",
+            why="nothing was left behind",
+            next_step="free space there, or pass another --out",
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     clips, fakes = rows["video_id"].nunique(), int((rows["label"] == 1).sum())

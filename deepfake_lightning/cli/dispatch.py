@@ -6,9 +6,10 @@ import difflib
 import inspect
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from deepfake_lightning.cli.commands import COMMANDS, Command
+from deepfake_lightning.cli.commands import COMMANDS, PLANNED, Command
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
 
 PROGRAM = "deepfake-lightning"
@@ -59,6 +60,10 @@ def _command(args: list[str]) -> tuple[str | None, list[str]]:
     group = [name for name in COMMANDS if name.startswith(f"{args[0]} ")]
     if group and (len(args) == 1 or args[1] in ("-h", "--help")):
         return None, [args[0]]
+    if args[0] in PLANNED:
+        raise UsageError(
+            f"`{args[0]}` is not built yet", next_step=f"`{PROGRAM} --help` lists what works"
+        )
     near = difflib.get_close_matches(two, COMMANDS, n=1) or difflib.get_close_matches(
         args[0], COMMANDS, n=1
     )
@@ -84,6 +89,10 @@ def _overview(group: list[str]) -> str:
 
 def _run(name: str, command: Command, rest: list[str]) -> int:
     if command.takes_args:
+        # A callback of one's own is named by its path from the current folder; at the end, so
+        # that nothing there stands in for an installed package.
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
         return int(command.load()(rest) or 0)
     from jsonargparse import ArgumentError, auto_cli, capture_parser
 
@@ -114,5 +123,7 @@ def _usage_error(message: str, parser: Any, name: str) -> UsageError:
 
 
 def _fail(error: DeepfakeLightningError) -> int:
-    sys.stderr.write(f"error: {error}\n")
+    # PyTorch hands on a loader process's error as the text of its traceback.
+    text = str(error).rpartition(f"{type(error).__name__}: ")[2]
+    sys.stderr.write(f"error: {text.strip()}\n")
     return error.exit_code

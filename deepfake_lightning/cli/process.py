@@ -33,5 +33,5 @@ def restart_tuned(args: list[str]) -> None:
     """Start this program again with the settings that are missing; return where none is."""
     missing = missing_settings()
     if missing:
-        command = [sys.executable, "-m", "deepfake_lightning", *args]
+        command = [sys.executable, "-P", "-m", "deepfake_lightning", *args]
         os.execve(sys.executable, command, {**os.environ, **missing})

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from deepfake_lightning.errors import UsageError
-
 if TYPE_CHECKING:
     from deepfake_lightning.callbacks import EvaluationReport
     from deepfake_lightning.training import RunResult
@@ -22,6 +20,8 @@ _NOT_FOR_USERS = (
     ".*is smaller than the logging interval.*",
     ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     ".*LeafSpec.*is deprecated.*",
+    ".*Please add the following callbacks.*",  # those of fit have no part in scoring
+    ".*The dirpath has changed from.*",
 )
 T = TypeVar("T")
 
@@ -63,42 +63,38 @@ def _once(printing: Callable[..., None]) -> Callable[..., None]:
 
 
 def _guarded(action: Callable[[], T]) -> T:
-    """Run with Lightning's chatter off, and its complaints about settings as typed errors."""
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-
+    """Run with Lightning's chatter off."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for pattern in _NOT_FOR_USERS:
             warnings.filterwarnings("ignore", pattern)
-        try:
-            return action()
-        except MisconfigurationException as error:
-            raise UsageError(str(error), next_step="correct the trainer's settings") from error
+        return action()
 
 
 def _print_result(result: RunResult) -> None:
-    table = Table(title=f"{result.status}: {result.stop_reason}", title_justify="left", box=None)
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
+    lines: list[tuple[str, str]] = []
     if result.best_score is not None:
-        table.add_row("best " + str(result.monitor), f"{result.best_score:.4f}")
+        lines.append((f"best {result.monitor}", f"{result.best_score:.4f}"))
     if result.best_checkpoint is not None:
-        table.add_row("best checkpoint", _near(result.best_checkpoint))
+        lines.append(("best checkpoint", _near(result.best_checkpoint)))
     if result.last_checkpoint is not None:
-        table.add_row("last checkpoint", _near(result.last_checkpoint))
+        lines.append(("last checkpoint", _near(result.last_checkpoint)))
     if result.run_dir is not None:
-        table.add_row("run's record", _near(result.run_dir / "run.json"))
-        table.add_row(
-            "curves and pictures", f"tensorboard --logdir {_near(result.run_dir.parent.parent)}"
-        )
+        lines.append(("run's record", _near(result.run_dir / "run.json")))
+        logs = _near(result.run_dir.parent.parent)
+        lines.append(("curves and pictures", f"tensorboard --logdir {logs}"))
     if result.status == "interrupted" and result.last_checkpoint is not None:
-        table.add_row("next", f"deepfake-lightning fit --ckpt_path {_near(result.last_checkpoint)}")
+        command = f"deepfake-lightning fit --ckpt_path {_near(result.last_checkpoint)}"
+        lines.append(("next", command))
     elif result.best_checkpoint is not None:
-        table.add_row(
-            "next", f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}"
-        )
-    Console().print(table)
+        command = f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}"
+        lines.append(("next", command))
+    text = "\n".join(f"  {what:<21}{where}" for what, where in lines)  # commands are to be copied
+    Console().print(
+        f"{result.status}: {result.stop_reason}\n{text}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _print_report(verb: str, report: EvaluationReport) -> None:

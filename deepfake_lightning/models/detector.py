@@ -269,12 +269,19 @@ class DeepfakeDetector(LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the weights of the classes, which the loss of a scoring needs as well."""
+        if self.loss.weight is not None:
+            checkpoint["class_weights"] = self.loss.weight.cpu()
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another architecture.
 
         Raises:
             CheckpointError: names both.
         """
+        if self.hparams["class_weights"] == "balanced" and "class_weights" in checkpoint:
+            self.loss.weight = checkpoint["class_weights"].to(self.device)
         own = {key: value.shape for key, value in self.state_dict().items()}
         held = {key: value.shape for key, value in checkpoint["state_dict"].items()}
         if own != held:

@@ -15,6 +15,7 @@ from deepfake_lightning.training.run_logger import latest_run
 
 DEFAULT_EXPERIMENT = "deepfake-detection"
 DEFAULT_VERSION = "v1.0.0"
+RUN_MANIFEST = "manifest.parquet"
 _KEYWORDS = ("last", "best")
 _PEEKED = ("ckpt_path", "workspace", "experiment", "version")
 
@@ -24,7 +25,7 @@ def complete(args: list[str]) -> list[str]:
 
     What stands later wins, so configurations and flags of the user override a checkpoint's
     settings. ``last`` and ``best`` become the path of the newest run's checkpoint. A resumed
-    ``fit`` without a configuration takes its run's.
+    ``fit`` without a configuration takes its run's. The rows and splits are those the run kept.
 
     Args:
         args: ``[verb, flag, ...]`` as typed.
@@ -50,11 +51,15 @@ def complete(args: list[str]) -> list[str]:
         )
     path = _resolve(wanted, given)
     checkpoint = read_checkpoint(path)
-    run_config = path.parent.parent / "config.yaml"
-    if verb == "fit":
-        added = ["--config", str(run_config)] if not configs and run_config.is_file() else []
-    else:
+    run = path.parent.parent
+    manifest, run_config = run / RUN_MANIFEST, run / "config.yaml"
+    added = []
+    if verb != "fit":
         added = ["--config", yaml.safe_dump(_settings(checkpoint, path), default_flow_style=True)]
+    elif not configs and run_config.is_file():
+        added = ["--config", str(run_config)]
+    if added and manifest.is_file():
+        added += ["--data.root", str(manifest)]
     return [verb, *added, *rest, "--ckpt_path", str(path)]
 
 
@@ -68,12 +73,20 @@ def _peek(rest: list[str]) -> tuple[dict[str, str | None], list[str]]:
     given: dict[str, str | None] = dict.fromkeys(_PEEKED)
     for config in known.config:
         if Path(config).is_file():
-            content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+            content = _read_yaml(Path(config))
             if isinstance(content, dict):
                 given.update({key: content[key] for key in _PEEKED if key in content})
     given.update({key: value for key, value in vars(known).items()
                   if key in _PEEKED and value is not None})  # fmt: skip
     return given, known.config
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        fault = " ".join(str(error).split())
+        raise UsageError(f"{path} is not YAML: {fault[:300]}", next_step="correct it") from error
 
 
 def _resolve(wanted: str, given: dict[str, str | None]) -> Path:

@@ -38,15 +38,31 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
         """Load tensors and plain types."""
-        return read_checkpoint(Path(path), map_location=map_location)
+        content: dict[str, Any] = load_plain(Path(path), map_location=map_location)
+        return content
 
 
-def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
-    """Return the contents of a checkpoint of this package.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the contents of a checkpoint of a Lightning training.
 
     Raises:
         CheckpointError: it is missing, damaged, holds more than tensors and plain types, or is
-            not one of a Lightning training.
+            of another kind.
+    """
+    checkpoint = load_plain(path)
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of a training",
+            next_step="pass plain weights with --model.weights instead",
+        )
+    return checkpoint
+
+
+def load_plain(path: Path, *, map_location: Any = "cpu") -> Any:
+    """Return what ``torch.save`` wrote: tensors and plain types, never code.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or holds more than that.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -59,16 +75,10 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
             next_step="copy it again, or use another (best.ckpt, last.ckpt)",
         )
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError...
         raise CheckpointError(
             f"the checkpoint {path} cannot be loaded: {str(error).splitlines()[0][:200]}",
             why="it is damaged, or holds objects that would run code",
             next_step="use a checkpoint that this package wrote",
         ) from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of a training",
-            next_step="pass plain weights with --model.weights instead",
-        )
-    return checkpoint

@@ -10,18 +10,26 @@ from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.plugins import CheckpointIO
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
-from deepfake_lightning.callbacks.early_stopping import require_logged
+from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
 from deepfake_lightning.callbacks.interruption import Interruption
+from deepfake_lightning.callbacks.sources import data_of
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
+from deepfake_lightning.schemas import write_manifest
 from deepfake_lightning.storage import Workspace, file_hash
-from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
+from deepfake_lightning.training.arguments import (
+    DEFAULT_EXPERIMENT,
+    DEFAULT_VERSION,
+    RUN_MANIFEST,
+    complete,
+)
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from deepfake_lightning.training.run_logger import RunLogger
 
@@ -36,14 +44,24 @@ _CHECKPOINT_DEFAULTS = {
 
 
 class SaveRunConfig(SaveConfigCallback):
-    """Saves a training's configuration; a resumed one is saved beside the first."""
+    """Saves what a training was asked for, and the rows and splits it works on.
+
+    A resumed training's configuration is saved beside the first. The manifest is what scoring
+    and resuming use, so that pictures that come later change no split.
+    """
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Choose a name that is free."""
+        """Choose a name that is free; save nothing where there is no run's folder."""
+        if not trainer.loggers:
+            return
         if self.config.get("ckpt_path") and trainer.log_dir:
             taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
             self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
         super().setup(trainer, pl_module, stage)
+        path = Path(str(trainer.log_dir)) / RUN_MANIFEST
+        if trainer.is_global_zero and not path.exists():
+            data = data_of(trainer, self)
+            write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
 
 
 class TrainingCLI(LightningCLI):
@@ -79,6 +97,8 @@ class TrainingCLI(LightningCLI):
             )
         except ArgumentError as error:
             raise self._usage_error(str(error)) from error
+        except MisconfigurationException as error:
+            raise UsageError(str(error), next_step="correct the trainer's settings") from error
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -158,7 +178,10 @@ class TrainingCLI(LightningCLI):
     def before_fit(self) -> None:
         """Fail on what would fail later, before anything is written."""
         for group in ("checkpoint", "early_stopping"):
-            require_logged(self.settings[group]["monitor"], self.model, f"{group}.monitor")
+            settings = self.settings[group]
+            require_logged(settings["monitor"], self.model, f"{group}.monitor")
+            require_direction(settings["monitor"], settings["mode"], group)
+        _check_names(self.settings)
         self.datamodule.setup("fit")
         if self.ckpt_path is None:
             self.model.load_pretrained()
@@ -204,6 +227,28 @@ class TrainingCLI(LightningCLI):
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))
         return list(parser.get_defaults(skip_validation=True).keys(branches=True))
+
+
+def _check_names(settings: Any) -> None:
+    """Refuse names that lead out of the workspace, or let one checkpoint overwrite another.
+
+    Raises:
+        UsageError: names the key.
+    """
+    for key in ("experiment", "version"):
+        if not re.fullmatch(r"[\w+-][\w.+-]*", settings[key]):
+            raise UsageError(
+                f"{key} is {settings[key]!r}, and names a folder",
+                next_step="use letters, digits, '.', '_', '+' and '-'",
+            )
+    checkpoint = settings["checkpoint"]
+    if checkpoint["save_top_k"] not in (0, 1) and "{" not in str(checkpoint["filename"]):
+        raise UsageError(
+            f"checkpoint.save_top_k is {checkpoint['save_top_k']}, and checkpoint.filename "
+            f"{checkpoint['filename']!r} is the same for all of them",
+            why="each would overwrite the one before, the best included",
+            next_step="set --checkpoint.filename 'best-{epoch:02d}'",
+        )
 
 
 def _help(verb: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -65,7 +66,9 @@ def train(config: str | Path | dict[str, Any], *overrides: str) -> RunResult:
         >>> result = train("configs/b0.yaml", "--data.root=faces")  # doctest: +SKIP
         >>> result.best_checkpoint  # doctest: +SKIP
     """
-    text = yaml.safe_dump(config) if isinstance(config, dict) else str(config)
+    text = str(config)
+    if isinstance(config, dict):
+        text = yaml.safe_dump(json.loads(json.dumps(config, default=str)))
     return fit(["fit", "--config", text, *overrides])
 
 

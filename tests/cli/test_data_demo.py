@@ -42,3 +42,10 @@ def test_an_existing_folder_is_left_alone(demo: Path, capsys: Any) -> None:
 def test_a_refused_one_leaves_nothing(tmp_path: Path, capsys: Any) -> None:
     assert main(["data", "demo", "--out", str(tmp_path / "d"), "--identities", "3"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(capsys: Any) -> None:
+    assert main(["data", "demo", "--out", "/proc/nowhere/demo"]) == 1
+    error = capsys.readouterr().err
+    assert "/proc/nowhere/demo" in error
+    assert "Traceback" not in error

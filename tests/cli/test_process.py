@@ -22,12 +22,12 @@ def _run(**extra: str) -> str:
 
 
 def test_missing_settings_start_the_same_command_again() -> None:
-    assert _run() == "again PASSIVE ['-m', 'deepfake_lightning', 'fit', '--x']\n"
+    assert _run() == "again PASSIVE ['-P', '-m', 'deepfake_lightning', 'fit', '--x']\n"
 
 
 def test_the_users_settings_stay() -> None:
     assert _run(OMP_WAIT_POLICY="ACTIVE") == (
-        "again ACTIVE ['-m', 'deepfake_lightning', 'fit', '--x']\n"
+        "again ACTIVE ['-P', '-m', 'deepfake_lightning', 'fit', '--x']\n"
     )
 
 

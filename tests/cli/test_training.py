@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from deepfake_lightning.cli import main
+from deepfake_lightning.data.datamodule import DeepfakeDataModule
 
 TINY = [
     "--model.backbone=test_efficientnet", "--model.pretrained=false", "--data.image_size=32",
@@ -62,6 +63,35 @@ def test_a_users_mistake_exits_2_without_a_traceback(
     assert "Traceback" not in error
     assert len(error.splitlines()) <= 7
     assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_yaml_names_the_file(tmp_path: Path, capsys: Any) -> None:
+    config = tmp_path / "broken.yaml"
+    config.write_text("model: {lr: 1")
+    assert main(["fit", "--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert "broken.yaml" in error
+    assert "Traceback" not in error
+
+
+def test_a_picture_that_goes_away_is_named_without_a_traceback(
+    tmp_path: Path, make_faces: Any, capsys: Any, monkeypatch: Any
+) -> None:
+    root = make_faces(tmp_path / "faces", people=20)
+    checked = DeepfakeDataModule.setup
+
+    def setup(self: DeepfakeDataModule, stage: str) -> None:
+        checked(self, stage)
+        for path in (root / "real").iterdir():
+            path.unlink(missing_ok=True)
+
+    monkeypatch.setattr(DeepfakeDataModule, "setup", setup)
+    flags = [*TINY, f"--data.root={root}", f"--workspace={tmp_path}", "--data.num_workers=1"]
+    assert main(["fit", *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {root}")
+    assert "does not exist" in error
+    assert "Traceback" not in error
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path: Path, faces: Path) -> None:

@@ -44,3 +44,10 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     loaded = AtomicCheckpointIO().load_checkpoint(path)
     assert loaded["epoch"] == 4
     assert torch.equal(loaded["state_dict"]["w"], torch.ones(3))
+
+
+def test_bare_weights_are_loaded(tmp_path: Path) -> None:
+    """Lightning's spawning launcher hands weights back to the main process in such a file."""
+    path = tmp_path / "temp.ckpt"
+    torch.save({"w": torch.ones(3)}, path)
+    assert torch.equal(AtomicCheckpointIO().load_checkpoint(path)["w"], torch.ones(3))

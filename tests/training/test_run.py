@@ -139,3 +139,39 @@ def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"model\.backbone") as caught:
         fit(["fit", "--config", str(config)])
     assert len(str(caught.value).splitlines()) <= 5
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--checkpoint.monitor=val/loss"], "--checkpoint.mode min"),
+        (["--early_stopping.monitor=val/auroc"], "--early_stopping.mode max"),
+        (["--checkpoint.save_top_k=3"], "best-{epoch"),
+        (["--version=../../evil"], "version"),
+        (["--experiment=a/b"], "experiment"),
+    ],
+)
+def test_settings_that_would_keep_the_wrong_checkpoint_are_refused(
+    flags: list[str], says: str, tmp_path: Path, tiny_flags: Flags
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        fit(["fit", *tiny_flags(tmp_path / "w", *flags)])
+    assert says in str(caught.value)
+    assert not (tmp_path / "w").exists()
+
+
+def test_what_the_trainer_refuses_is_a_typed_error(tmp_path: Path, tiny_flags: Flags) -> None:
+    with pytest.raises(UsageError, match="enable_checkpointing"):
+        fit(["fit", *tiny_flags(tmp_path, "--trainer.enable_checkpointing=false")])
+
+
+def test_without_a_logger_no_configuration_is_left(tmp_path: Path, tiny_flags: Flags) -> None:
+    flags = tiny_flags(tmp_path, "--trainer.logger=false", "--trainer.max_epochs=1")
+    assert fit(["fit", *flags]).run_dir is None
+    assert not list(Path.cwd().glob("config*.yaml"))
+
+
+def test_train_takes_paths(tmp_path: Path, faces: Path, tiny_flags: Flags) -> None:
+    config = {"data": {"root": faces}, "trainer": {"fast_dev_run": True}}
+    flags = [flag for flag in tiny_flags(tmp_path) if not flag.startswith("--data.root")]
+    assert train(config, *flags).status == "finished"

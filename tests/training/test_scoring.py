@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from deepfake_lightning.errors import CheckpointError, LayoutError, SplitError, UsageError
 from deepfake_lightning.schemas import read_predictions
 from deepfake_lightning.training.lightning_cli import TrainingCLI
+from deepfake_lightning.training.run import fit
 
 Flags = Callable[..., list[str]]
 
@@ -69,7 +70,7 @@ def test_people_it_was_trained_on_are_not_scored(trained: Any, tmp_path: Path) -
     args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
             str(tmp_path), "--trainer.enable_progress_bar=false"]  # fmt: skip
     with pytest.raises(SplitError, match="trained on"):
-        TrainingCLI([*args, "--data.split_seed=5"])
+        TrainingCLI([*args, "--data.resplit=true", "--data.split_seed=5"])
     assert not (tmp_path / "evaluation").exists()
 
 
@@ -135,3 +136,31 @@ def test_scores_do_not_depend_on_workers_or_batches(trained: Any, tmp_path: Path
         rows = read_predictions(_report(cli).folder / "predictions.parquet")
         logits.append(rows.sort_values("path")["logit"].to_numpy(float))
     np.testing.assert_allclose(*logits, atol=1e-5)
+
+
+def test_pictures_that_come_later_change_no_split(
+    tmp_path: Path, make_faces: Callable[..., Path], write_picture: Any, tiny_flags: Flags
+) -> None:
+    root = make_faces(tmp_path / "faces", people=24)
+    more = (f"--data.root={root}", "--trainer.max_epochs=1")
+    best = fit(["fit", *tiny_flags(tmp_path, *more)]).best_checkpoint
+    quiet = ["--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
+    before = _report(TrainingCLI(["test", "--ckpt_path", str(best), *quiet]))
+    for person in range(100, 110):
+        write_picture(root / "real" / f"person{person}.jpg", seed=person)
+        write_picture(root / "fake" / f"person{person}.jpg", seed=person, fake=True)
+    after = _report(TrainingCLI(["test", "--ckpt_path", str(best), *quiet]))
+    assert after.values == before.values
+
+
+def test_balanced_class_weights_are_those_of_the_training(
+    tmp_path: Path, make_faces: Callable[..., Path], tiny_flags: Flags
+) -> None:
+    root = make_faces(tmp_path / "faces", people=30)
+    for path in sorted((root / "fake").iterdir())[::2]:
+        path.unlink()
+    more = (f"--data.root={root}", "--model.class_weights=balanced", "--trainer.max_epochs=1")
+    result = fit(["fit", *tiny_flags(tmp_path, *more)])
+    quiet = ["--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
+    cli = TrainingCLI(["validate", "--ckpt_path", str(result.best_checkpoint), *quiet])
+    assert _report(cli).values["loss"] == pytest.approx(result.metrics["val/loss"], abs=1e-6)
