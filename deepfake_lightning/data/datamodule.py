@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 
 from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
 from deepfake_lightning.data.layouts import read_media
-from deepfake_lightning.data.lineage import check_unseen, identity_digests
-from deepfake_lightning.data.scan import find_damaged, report_damaged
+from deepfake_lightning.data.lineage import check_new_pictures, check_unseen, identity_digests
+from deepfake_lightning.data.scan import report_damaged, scan_pictures
 from deepfake_lightning.data.splits import check_classes, check_shares, check_splits, draw_splits
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import DataError, UsageError
@@ -49,7 +49,8 @@ class DeepfakeDataModule(LightningDataModule):
         split_seed: seed of that draw; the training's seed plays no part in it.
         resplit: draw new splits also where the data come with their own.
         group_pattern: regular expression whose first group names the person or clip in a
-            file's name, for plain folders.
+            file's name, for plain folders and index.csv. Pictures of one group and class are one
+            item (the frames of a clip, scored together); with '(.+)' each is an item of its own.
         balance: 'sampler' shows both classes equally often in training; 'none' as they come.
         crop_size: train on random squares of this side, pixels, cut from the input-sized picture;
             scoring sees it whole. 160 of 224 halves the time of a training and keeps the scale at
@@ -111,9 +112,13 @@ class DeepfakeDataModule(LightningDataModule):
             **({"mean": mean} if mean else {}),
             **({"std": std} if std else {}),
         )
+        self._drawn = False  # the splits, here and not by who gave the data
         self._datasets: dict[str, FaceDataset] = {}
         self._usable: dict[str, NDArray[np.int64]] = {}
+        self._pictures: dict[str, NDArray[np.int64]] = {}  # digests, as in _usable
         self._trained_on: NDArray[np.int64] | None = None
+        self._trained_before = np.array([], np.int64)  # pictures, by the checkpoint gone on from
+        self._trained_pictures: NDArray[np.int64] | None = None
         self._content_hash: str | None = None
         self.damaged: dict[int, str] = {}
         self.manifest: Manifest | None = None
@@ -147,7 +152,7 @@ class DeepfakeDataModule(LightningDataModule):
         if hparams["resplit"] or rows["split"].isna().all():
             shares = hparams["splits"] or DEFAULT_SHARES
             rows = rows.assign(split=draw_splits(rows, shares, hparams["split_seed"]))
-            policy = "group"
+            policy, self._drawn = "group", True
         elif rows["split"].isna().any():
             if self._is_first:
                 log.warning("%d rows of %s name no split and are not used",
@@ -181,20 +186,23 @@ class DeepfakeDataModule(LightningDataModule):
         if split in self._usable:
             return self._usable[split]
         manifest = self.load()
-        check_classes(manifest.rows, split, manifest.origin, one_class=split == "test")
+        rules = {"one_class": split == "test", "drawn": self._drawn}
+        check_classes(manifest.rows, split, manifest.origin, **rules)
         chosen = manifest.rows["split"] == split
         if split != "test":  # pictures without a label teach nothing, but can be scored
             chosen &= manifest.rows["label"].notna()
         rows = np.flatnonzero(chosen.to_numpy(bool))
-        faults = find_damaged(manifest, rows, quiet=not self._is_first)
+        count = len(rows)
+        faults, rows, digests = scan_pictures(manifest, rows, quiet=not self._is_first)
         strict = self.hparams["strict"]
-        report_damaged(manifest, faults, len(rows), strict=strict, quiet=not self._is_first)
+        report_damaged(manifest, faults, count, strict=strict, quiet=not self._is_first)
         lost = faults.index.to_numpy(np.int64)
         self.damaged.update(zip(lost.tolist(), faults.astype(str), strict=True))
-        rows = np.setdiff1d(rows, lost)
         left = manifest.rows.iloc[rows]
-        check_classes(left, split, manifest.origin, one_class=split == "test")
-        self._usable[split] = rows
+        check_classes(left, split, manifest.origin, **rules)
+        self._usable[split], self._pictures[split] = rows, digests
+        if split == "train":
+            self._trained_pictures = None
         return rows
 
     @property
@@ -265,14 +273,18 @@ class DeepfakeDataModule(LightningDataModule):
         return self.trainer is None or self.trainer.is_global_zero
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: who was trained on, and the preprocessing."""
+        """Return what a checkpoint keeps: who and what was trained on, and the preprocessing."""
         if self._trained_on is None:
             rows = self.load().rows
             self._trained_on = identity_digests(rows[rows["split"] == "train"])
         if self._content_hash is None:  # seconds on large manifests, and every checkpoint asks
             self._content_hash = self.load().content_hash()
+        if self._trained_pictures is None:
+            own = self._pictures.get("train", np.array([], np.int64))
+            self._trained_pictures = np.union1d(own, self._trained_before)
         return {
             "trained_on": torch.from_numpy(self._trained_on),
+            "trained_pictures": torch.from_numpy(self._trained_pictures),
             "content_hash": self._content_hash,
             "preprocess": self.preprocess.to_dict(),
         }
@@ -283,17 +295,24 @@ class DeepfakeDataModule(LightningDataModule):
         A manifest with the policy ``official`` is let through: its reports name it.
 
         Raises:
-            SplitError: a scored split holds identities that the checkpoint was trained on.
+            SplitError: a scored split holds identities or pictures that the checkpoint was
+                trained on.
         """
         trained_on = state["trained_on"].numpy()
+        pictures = np.array([], np.int64)
+        if "trained_pictures" in state:  # older checkpoints have none
+            pictures = state["trained_pictures"].numpy()
         manifest = self.load()
         rows = manifest.rows
         if manifest.policy != "official":
             for split in sorted(self._datasets.keys() - {"train"}):
                 check_unseen(rows[rows["split"] == split], trained_on, split)
+                paths = rows["path"].iloc[self._usable[split]]
+                check_new_pictures(paths, self._pictures[split], pictures, split)
         if "train" in self._datasets:  # training goes on: what was seen before stays seen
             own = identity_digests(rows[rows["split"] == "train"])
             self._trained_on = np.union1d(own, trained_on)
+            self._trained_before, self._trained_pictures = pictures, None
         was, now = state["preprocess"], self.preprocess.to_dict()
         changed = {key for key in was if was[key] != now.get(key)}
         if changed and self._is_first:

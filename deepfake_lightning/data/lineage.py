@@ -1,4 +1,4 @@
-"""Which identities a checkpoint was trained on, so that it is never measured on them."""
+"""Who and what a checkpoint was trained on, so that it is never measured on them."""
 
 from __future__ import annotations
 
@@ -51,4 +51,28 @@ def check_unseen(rows: pd.DataFrame, trained_on: NDArray[np.int64], split: str) 
             f"this checkpoint, {seen[0]!r} for one",
             why="the data or their splits have changed since, and the figures would flatter it",
             next_step="score the data and splits it was trained with, or other people's data",
+        )
+
+
+def check_new_pictures(
+    paths: pd.Series, digests: NDArray[np.int64], trained: NDArray[np.int64], split: str
+) -> None:
+    """Refuse to score pictures that a checkpoint was trained on, whatever they are called now.
+
+    Args:
+        paths: [N] the pictures to be scored.
+        digests: int64 [N], of their bytes.
+        trained: int64, the digests of the training pictures.
+        split: name of the scored split, for the message.
+
+    Raises:
+        SplitError: names how many and one of them.
+    """
+    seen = np.isin(digests, trained)
+    if seen.any():
+        raise SplitError(
+            f"{seen.sum()} of {len(seen)} pictures of the {split} split were trained on by this "
+            f"checkpoint, {paths[seen].iloc[0]} for one",
+            why="copies count as well as files that moved, and the figures would flatter it",
+            next_step="remove them from the split, or score the data it was trained with",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from deepfake_lightning.errors import MediaError
-from deepfake_lightning.media import image_fault
+from deepfake_lightning.media import inspect_image
 from deepfake_lightning.schemas import Manifest
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,22 @@ log = logging.getLogger(__name__)
 _SHOWN = 20
 
 
-def find_damaged(manifest: Manifest, rows: NDArray[np.int64], *, quiet: bool) -> pd.Series:
-    """Return what is wrong with each damaged picture, indexed by row.
+class Scan(NamedTuple):
+    """What reading every picture has shown.
+
+    Attributes:
+        faults: what is wrong with each damaged picture, indexed by row.
+        rows: int64 [M], the positions of the others.
+        digests: int64 [M], a digest of the bytes of each of them.
+    """
+
+    faults: pd.Series
+    rows: NDArray[np.int64]
+    digests: NDArray[np.int64]
+
+
+def scan_pictures(manifest: Manifest, rows: NDArray[np.int64], *, quiet: bool) -> Scan:
+    """Read every picture once: find the damaged ones, and take a digest of each.
 
     Args:
         manifest: the rows and their root.
@@ -29,7 +44,7 @@ def find_damaged(manifest: Manifest, rows: NDArray[np.int64], *, quiet: bool) ->
     """
     paths = [manifest.root / path for path in manifest.rows["path"].iloc[rows]]
     with ThreadPoolExecutor() as pool:  # reading and decoding release the interpreter's lock
-        found = pool.map(image_fault, paths, chunksize=64)
+        found = pool.map(inspect_image, paths, chunksize=64)
         shown = track(
             found,
             f"checking {len(paths):,} pictures",
@@ -37,8 +52,11 @@ def find_damaged(manifest: Manifest, rows: NDArray[np.int64], *, quiet: bool) ->
             disable=quiet or len(paths) < 5000,
             transient=True,
         )
-        faults = pd.Series(list(shown), index=rows, dtype=object)
-    return faults.dropna()
+        inspected = list(shown)
+    faults = pd.Series([fault for fault, _ in inspected], index=rows, dtype=object)
+    whole = faults.isna().to_numpy(bool)
+    digests = np.fromiter((digest for _, digest in inspected), np.int64, len(inspected))
+    return Scan(faults.dropna(), rows[whole], digests[whole])
 
 
 def report_damaged(

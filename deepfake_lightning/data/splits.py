@@ -15,6 +15,7 @@ from deepfake_lightning.errors import SplitError, UsageError
 from deepfake_lightning.schemas import LABELS, SCORED_SPLITS, Manifest
 
 DRAWN_SPLITS = ("train", "val", "calib", "test")
+_RESPLIT = "draw new splits with --data.resplit true"
 
 
 def identity_names(rows: pd.DataFrame) -> list[pd.Series]:
@@ -71,9 +72,9 @@ def check_shares(shares: Mapping[str, float]) -> dict[str, float]:
 def draw_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> NDArray[np.str_]:
     """Return a split for each row: by identity group, stratified by label, reproducible.
 
-    Groups are taken in an order drawn from ``seed`` and their names (so the order of the rows
-    plays no part), large ones first, each into the split that is furthest below its share of
-    that group's classes.
+    Groups are taken in an order drawn from ``seed`` and their names (so neither the order of the
+    rows nor the name of the data's folder plays a part), large ones first, each into the split
+    that is furthest below its share of that group's classes.
 
     Args:
         rows: manifest rows.
@@ -115,8 +116,16 @@ def _drawn_order(
     sizes: NDArray[np.float64],
     seed: int,
 ) -> list[int]:
-    """Return the groups, largest first, ties in an order drawn from the seed and their names."""
-    names = identity_names(rows)[0].groupby(component).min()
+    """Return the groups, largest first, ties in an order drawn from the seed and their names.
+
+    The name of a single data set is its folder's, as a rule: it is left out, so that a folder
+    that was moved or copied has the splits it had.
+    """
+    names = identity_names(rows)[0]
+    if rows["dataset"].nunique() == 1:
+        names = rows["group_id"].astype("string")
+        names = names.str.removeprefix(f"{rows['dataset'].iloc[0]}/")
+    names = names.groupby(component).min()
 
     def key(group: int) -> tuple[float, bytes]:
         text = f"{seed}/{names[group]}".encode()
@@ -149,37 +158,51 @@ def check_splits(manifest: Manifest) -> None:
             f"{manifest.origin}: identity {name} stands in {' and '.join(leaking.iloc[0])}"
             + (f" (and {len(leaking) - 1} more identities)" if len(leaking) > 1 else ""),
             why="a detector recognises people it was trained on, so its scores would flatter it",
-            next_step="move each identity to one split, or draw new ones with --data.resplit true",
+            next_step=f"move each identity to one split, or {_RESPLIT}",
         )
 
 
 def check_classes(
-    rows: pd.DataFrame, split: str, origin: object, *, one_class: bool = False
+    rows: pd.DataFrame,
+    split: str,
+    origin: object,
+    *,
+    one_class: bool = False,
+    drawn: bool = False,
 ) -> None:
     """Refuse a split that is empty or, unless ``one_class``, holds one class only or no label.
+
+    Args:
+        rows: manifest rows.
+        split: the split to look at.
+        origin: where the rows come from, for messages.
+        one_class: one class is enough, and none.
+        drawn: the splits were drawn and not given with the data, which says what can help.
 
     Raises:
         SplitError: names the split and what it lacks.
     """
+    anew = "draw with another --data.split_seed" if drawn else _RESPLIT
     labels = rows.loc[rows["split"] == split, "label"]
     if labels.empty:
         there = ", ".join(sorted(rows["split"].dropna().unique())) or "none"
         raise SplitError(
             f"{origin}: the {split} split is empty (splits with data: {there})",
-            next_step="add data to it, give it a share with --data.splits, or draw new splits "
-            "with --data.resplit true",
+            next_step=f"add data, give it a share with --data.splits, or {anew}"
+            if drawn
+            else f"add data to it, or {anew}",
         )
     if one_class:
         return
     if labels.isna().all():
         raise SplitError(
             f"{origin}: no picture of the {split} split has a label",
-            next_step="label them, or draw new splits with --data.resplit true",
+            next_step=f"label them, or {anew}",
         )
     for name, value in LABELS.items():
         if not (labels == value).any():
             raise SplitError(
                 f"{origin}: the {split} split has one class only, no {name} pictures",
                 why="nothing can be learnt or ranked with one class",
-                next_step=f"add {name} pictures, or draw new splits with --data.resplit true",
+                next_step=f"add {name} pictures, or {anew}",
             )

@@ -14,7 +14,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 from deepfake_lightning.media.images import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
-    image_fault,
+    inspect_image,
     read_image,
 )
 from deepfake_lightning.media.network_input import normalise, resize, to_input
@@ -22,7 +22,7 @@ from deepfake_lightning.media.network_input import normalise, resize, to_input
 __all__ = [
     "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
-    "image_fault",
+    "inspect_image",
     "normalise",
     "read_image",
     "resize",

@@ -134,7 +134,7 @@ def manifest_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         path: where it comes from, for messages.
 
     Raises:
-        TableError: what is wrong, with file, row and column.
+        TableError: what is wrong, with file, row and column; also an item with two labels.
     """
     rows = check_table(frame, COLUMNS, path)
     odd = rows["path"].str.contains(_ODD_SPELLING)
@@ -151,7 +151,32 @@ def manifest_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             why="a picture counted twice falsifies every figure",
             next_step="remove one of the rows",
         )
+    _refuse_two_labels(rows, path)
     return rows.reset_index(drop=True)
+
+
+def _refuse_two_labels(rows: pd.DataFrame, path: Path) -> None:
+    """Refuse an item that is real in one row and fake in another: it has one score."""
+    first = rows["label"].groupby(rows["video_id"]).transform("first")
+    wrong = (rows["label"] != first).fillna(False)
+    if wrong.any():
+        item, label = rows.loc[wrong, ["video_id", "label"]].iloc[0]
+        other = first_line((rows["video_id"] == item) & rows["label"].notna())
+        raise TableError(
+            f"{path}, row {first_line(wrong)}, column label: is {label} for the item {item!r}, "
+            f"which has another label in row {other}{and_more(wrong, 'rows')}",
+            why="the rows of one item (video_id) are scored as one",
+            next_step="correct the label, or give real and fake pictures a video_id each",
+        )
+
+
+def has_metadata(folder: Path) -> bool:
+    """Return whether the ``metadata.json`` in a folder is a manifest's and not a foreign one."""
+    try:
+        record: Any = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and type(record.get("schema")) is int  # and not a bool
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -181,7 +206,7 @@ def _read_metadata(path: Path) -> ManifestMetadata:
     except (ValidationError, ValueError) as error:
         raise TableError(
             f"{path} is not a manifest's metadata: {error}",
-            next_step="restore it, or delete it to take its defaults",
+            next_step="restore it, or keep the manifest and a foreign file of that name apart",
         ) from error
 
 

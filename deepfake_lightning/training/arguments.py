@@ -11,11 +11,10 @@ import yaml
 from deepfake_lightning.errors import CheckpointError, UsageError
 from deepfake_lightning.storage import Workspace
 from deepfake_lightning.training.checkpoint_io import read_checkpoint
-from deepfake_lightning.training.run_logger import latest_run
+from deepfake_lightning.training.run_folder import RUN_MANIFEST, latest_run
 
 DEFAULT_EXPERIMENT = "deepfake-detection"
 DEFAULT_VERSION = "v1.0.0"
-RUN_MANIFEST = "manifest.parquet"
 _KEYWORDS = ("last", "best")
 _PEEKED = ("ckpt_path", "workspace", "experiment", "version")
 

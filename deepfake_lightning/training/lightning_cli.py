@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,25 +11,19 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
 from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
 from deepfake_lightning.callbacks.interruption import Interruption
-from deepfake_lightning.callbacks.sources import data_of
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
-from deepfake_lightning.schemas import write_manifest
 from deepfake_lightning.storage import Workspace, file_hash
-from deepfake_lightning.training.arguments import (
-    DEFAULT_EXPERIMENT,
-    DEFAULT_VERSION,
-    RUN_MANIFEST,
-    complete,
-)
+from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
-from deepfake_lightning.training.run_logger import RunLogger
+from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
+from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
 _CHECKPOINT_DEFAULTS = {
@@ -41,27 +33,6 @@ _CHECKPOINT_DEFAULTS = {
     "checkpoint.auto_insert_metric_name": False,
     "checkpoint.enable_version_counter": False,
 }
-
-
-class SaveRunConfig(SaveConfigCallback):
-    """Saves what a training was asked for, and the rows and splits it works on.
-
-    A resumed training's configuration is saved beside the first. The manifest is what scoring
-    and resuming use, so that pictures that come later change no split.
-    """
-
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Choose a name that is free; save nothing where there is no run's folder."""
-        if not trainer.loggers:
-            return
-        if self.config.get("ckpt_path") and trainer.log_dir:
-            taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
-            self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
-        super().setup(trainer, pl_module, stage)
-        path = Path(str(trainer.log_dir)) / RUN_MANIFEST
-        if trainer.is_global_zero and not path.exists():
-            data = data_of(trainer, self)
-            write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
 
 
 class TrainingCLI(LightningCLI):
@@ -92,11 +63,11 @@ class TrainingCLI(LightningCLI):
                 parser_kwargs={
                     "prog": "deepfake-lightning",
                     **own,
-                    **{verb: {**own, **_help(verb)} for verb in self.subcommands()},
+                    **{verb: {**own, **verb_help(verb)} for verb in self.subcommands()},
                 },
             )
         except ArgumentError as error:
-            raise self._usage_error(str(error)) from error
+            raise unknown_key(str(error), self._known_keys()) from error
         except MisconfigurationException as error:
             raise UsageError(str(error), next_step="correct the trainer's settings") from error
 
@@ -181,7 +152,7 @@ class TrainingCLI(LightningCLI):
             settings = self.settings[group]
             require_logged(settings["monitor"], self.model, f"{group}.monitor")
             require_direction(settings["monitor"], settings["mode"], group)
-        _check_names(self.settings)
+        check_names(self.settings)
         self.datamodule.setup("fit")
         if self.ckpt_path is None:
             self.model.load_pretrained()
@@ -207,65 +178,9 @@ class TrainingCLI(LightningCLI):
         """Score ``test``, likewise."""
         self.trainer.test(verbose=False, **kwargs)
 
-    def _usage_error(self, message: str) -> UsageError:
-        """Return the parser's message in a line or two, with the nearest key."""
-        text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", message)).strip()
-        unknown = re.search(
-            r"[Uu]nrecognized arguments?: --([\w.]+)|Key '([\w.]+)' is not|option '([\w.]+)'", text
-        )
-        hint = "see the keys with --help, or all of them with --print_config"
-        if unknown:
-            name = next(filter(None, unknown.groups()))
-            known = self._known_keys()
-            longer = [key for key in known if key.startswith(name)]
-            near = longer or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            return UsageError(
-                f"unknown key {name}", next_step=f"did you mean {near[0]}?" if near else hint
-            )
-        return UsageError(text[:400], next_step=hint)
-
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))
         return list(parser.get_defaults(skip_validation=True).keys(branches=True))
-
-
-def _check_names(settings: Any) -> None:
-    """Refuse names that lead out of the workspace, or let one checkpoint overwrite another.
-
-    Raises:
-        UsageError: names the key.
-    """
-    for key in ("experiment", "version"):
-        if not re.fullmatch(r"[\w+-][\w.+-]*", settings[key]):
-            raise UsageError(
-                f"{key} is {settings[key]!r}, and names a folder",
-                next_step="use letters, digits, '.', '_', '+' and '-'",
-            )
-    checkpoint = settings["checkpoint"]
-    if checkpoint["save_top_k"] not in (0, 1) and "{" not in str(checkpoint["filename"]):
-        raise UsageError(
-            f"checkpoint.save_top_k is {checkpoint['save_top_k']}, and checkpoint.filename "
-            f"{checkpoint['filename']!r} is the same for all of them",
-            why="each would overwrite the one before, the best included",
-            next_step="set --checkpoint.filename 'best-{epoch:02d}'",
-        )
-
-
-def _help(verb: str) -> dict[str, Any]:
-    """Return usage, description and example of a verb; the keys follow below them."""
-    description, example = {
-        "fit": (
-            "Train a detector.",
-            "--config configs/lite0.yaml --data.root faces --trainer.max_epochs 5",
-        ),
-        "validate": ("Score a checkpoint on its run's val split.", "--ckpt_path best"),
-        "test": ("Score a checkpoint on its run's test split.", "--ckpt_path best"),
-    }[verb]
-    program = f"deepfake-lightning {verb}"
-    return {
-        "usage": f"{program} [--config FILE ...] [--KEY VALUE ...]",
-        "description": f"{description} Example: {program} {example}",
-    }
 
 
 def _last_checkpoint() -> ModelCheckpoint:

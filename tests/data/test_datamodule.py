@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -381,6 +382,56 @@ def test_a_checkpoint_is_not_scored_on_people_it_was_trained_on(
     swapped = index(lambda rows: rows.assign(split=rows["split"].replace(swap)))
     with pytest.raises(SplitError, match="2 of 2 identities of the test split were trained on"):
         trainer().test(Toy(), datamodule=module(swapped), ckpt_path=checkpoint, weights_only=True)
+
+
+def test_a_folder_that_was_copied_has_the_splits_it_had(faces: Path, tmp_path: Path) -> None:
+    moved = module(Path(shutil.copytree(faces, tmp_path / "faces_moved"))).load().rows
+    rows = module(faces).load().rows
+    assert moved["path"].tolist() == rows["path"].tolist()
+    assert moved["split"].tolist() == rows["split"].tolist()
+
+
+def test_training_pictures_are_known_whatever_they_are_called(
+    checkpoint: Path, index: Index
+) -> None:
+    swap = {"train": "test", "test": "train"}
+
+    def other_names(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(group=rows["group"] + "new", split=rows["split"].replace(swap))
+
+    root = index(other_names)
+    with pytest.raises(SplitError, match=r"4 of 4 pictures of the test .*, real/person0\.jpg for"):
+        trainer().test(Toy(), datamodule=module(root), ckpt_path=checkpoint, weights_only=True)
+    held = torch.load(checkpoint, weights_only=True)
+    pictures = held["DeepfakeDataModule"].pop("trained_pictures")
+    assert (len(pictures), pictures.dtype) == (4, torch.int64)
+    assert (pictures.diff() > 0).all()
+    data = module(root)
+    data.setup("test")
+    data.load_state_dict(held["DeepfakeDataModule"])  # as older checkpoints are
+
+
+def test_going_on_keeps_which_pictures_were_seen(checkpoint: Path, index: Index) -> None:
+    root = index(lambda rows: rows.assign(group=rows["group"] + "new"))
+    state = torch.load(checkpoint, weights_only=True)["DeepfakeDataModule"]
+    for person in (0, 1):
+        path = root / f"real/person{person}.jpg"
+        path.write_bytes(path.read_bytes() + bytes(person + 1))
+    data = module(root)
+    data.setup("fit")
+    data.load_state_dict(state)
+    pictures = data.state_dict()["trained_pictures"]
+    assert len(pictures) == 6
+    assert set(state["trained_pictures"].tolist()) < set(pictures.tolist())
+
+
+def test_the_next_step_depends_on_who_drew_the_splits(faces: Path, index: Index) -> None:
+    with pytest.raises(SplitError, match="calib split is empty") as caught:
+        module(faces).dataset("calib")
+    assert "--data.resplit" not in caught.value.next_step
+    with pytest.raises(SplitError, match="calib split is empty") as caught:
+        module(index()).dataset("calib")
+    assert "--data.resplit true" in caught.value.next_step
 
 
 def test_published_splits_that_share_people_can_be_tested(checkpoint: Path, index: Index) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from deepfake_lightning.data.layouts import read_media
-from deepfake_lightning.errors import TableError
+from deepfake_lightning.errors import LayoutError, TableError
 
 
 def index(folder: Path, text: str) -> Path:
@@ -86,6 +86,60 @@ def test_a_fault_is_named_by_line_and_column(tmp_path: Path, text: str, message:
         read_media(path)
     assert caught.value.what.startswith(str(path))
     assert caught.value.next_step
+
+
+FRAMES = "".join(f"{part}/{clip}_{n}.jpg,{part}\n"
+                 for part in ("real", "fake") for clip in "ab" for n in (2, 10))  # fmt: skip
+
+
+def test_names_that_look_like_frames_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="they look like frames of one clip") as caught:
+        read_media(index(tmp_path, "path,label\n" + FRAMES))
+    assert "column group" in caught.value.next_step
+    assert "--data.group_pattern" in caught.value.next_step
+    # an empty column of splits means a random split as well
+    with pytest.raises(LayoutError, match="they look like frames"):
+        read_media(index(tmp_path, "path,label,split\n" + FRAMES.replace("\n", ",\n")))
+
+
+@pytest.mark.parametrize(("column", "cell"), [("group", "g"), ("split", "train")])
+def test_names_are_no_matter_where_the_index_says_more(
+    tmp_path: Path, column: str, cell: str
+) -> None:
+    text = f"path,label,{column}\n" + FRAMES.replace("\n", f",{cell}\n")
+    assert len(read_media(index(tmp_path, text)).rows) == 8
+
+
+def test_the_group_pattern_names_the_clip(tmp_path: Path) -> None:
+    path = index(tmp_path, "path,label\n" + FRAMES)
+    rows = read_media(path, group_pattern="(.+)_[0-9]+").rows
+    assert rows["group_id"].unique().tolist() == [f"{tmp_path.name}/{clip}" for clip in "ab"]
+    assert rows.groupby("video_id")["label"].agg(["size", "nunique"]).to_numpy().tolist() == [
+        [2, 1],
+    ] * 4  # fmt: skip
+    assert rows["frame"].tolist() == [2, 10] * 4
+    alone = read_media(tmp_path, group_pattern="(.+)").rows
+    assert alone["video_id"].nunique() == 8
+    assert alone["frame"].isna().all()
+    with pytest.raises(LayoutError, match="finds no group in 'a_2'"):
+        read_media(path, group_pattern="(clip)")
+
+
+def test_what_an_index_says_of_items_and_frames_goes_before_the_pattern(tmp_path: Path) -> None:
+    text = "path,label,video_id,frame\na_7.jpg,0,v,3\na_8.jpg,0,v,1\n"
+    rows = read_media(index(tmp_path, text), group_pattern="(.+)_[0-9]+").rows
+    assert rows["video_id"].tolist() == ["v", "v"]
+    assert rows["frame"].tolist() == [3, 1]
+    assert rows["group_id"].nunique() == 1
+
+
+def test_frames_without_a_number_are_counted(tmp_path: Path) -> None:
+    text = (
+        "path,label,video_id,track_id,frame\n"
+        "b10.jpg,0,v,0,\nb9.jpg,0,v,0,\na.jpg,0,v,1,\nc.jpg,0,w,,5\nd.jpg,0,w,,\ne.jpg,1,x,,\n"
+    )
+    rows = read_media(index(tmp_path, text)).rows
+    assert rows["frame"].tolist() == [1, 0, pd.NA, 5, 6, pd.NA]
 
 
 def test_real_face_crops(dfdc_faces: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from deepfake_lightning.data.layouts import read_media
-from deepfake_lightning.errors import DeepfakeLightningError, LayoutError
+from deepfake_lightning.errors import DeepfakeLightningError, LayoutError, TableError
 from deepfake_lightning.schemas import Manifest, write_manifest
 
 Rows = Callable[..., pd.DataFrame]
@@ -99,9 +99,23 @@ def test_frames_in_folders_of_clips(tmp_path: Path) -> None:
 
 def test_names_of_frames_that_are_no_numbers(tmp_path: Path) -> None:
     rows = by_path(touch(tmp_path, "real/c/face.jpg", f"real/c/{'9' * 30}.jpg", "fake/c/f7.jpg"))
-    assert rows["frame"].astype(object).where(rows["frame"].notna(), None).tolist() == [
-        7, None, None,
-    ]  # fmt: skip
+    assert rows["frame"].to_dict() == {
+        "fake/c/f7.jpg": 7,
+        f"real/c/{'9' * 30}.jpg": 0,
+        "real/c/face.jpg": 1,
+    }
+
+
+def test_frames_without_a_number_are_counted_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    names = ["f10_b.jpg", "f2_b.jpg", "f2_a.jpg"]
+    root = touch(tmp_path, *(f"real/clip/{name}" for name in names), "fake/one/x.jpg")
+    rows = by_path(root)
+    assert [rows.loc[f"real/clip/{name}", "frame"] for name in names] == [2, 1, 0]
+    assert rows.loc["fake/one/x.jpg", "frame"] is pd.NA  # a picture is in no order
+    touch(root, "real/clip/0007.jpg")
+    rows = by_path(root)
+    assert rows.loc["real/clip/0007.jpg", "frame"] == 7  # given ones stay
+    assert [rows.loc[f"real/clip/{name}", "frame"] for name in names] == [10, 9, 8]
 
 
 def test_clips_of_two_methods_with_one_stem_are_two_videos(tmp_path: Path) -> None:
@@ -138,6 +152,21 @@ def test_the_group_pattern_names_the_clip(tmp_path: Path) -> None:
     assert groups.nunique() == 2
     assert groups["real/a_0.jpg"] == groups["fake/a_9.jpg"]
     assert by_path(root, group_pattern="(.+)")["group_id"].nunique() == 7
+
+
+def test_pictures_of_one_group_and_class_are_frames_of_one_item(tmp_path: Path) -> None:
+    names = [f"{part}/{clip}_{frame}.jpg"
+             for part in ("real", "fake") for clip in "ab" for frame in (2, 10)]  # fmt: skip
+    root = touch(tmp_path / "set", *names)
+    rows = by_path(root, group_pattern="(.+)_[0-9]+")
+    assert rows.groupby("video_id").size().to_dict() == {
+        "set/fake/a": 2, "set/fake/b": 2, "set/real/a": 2, "set/real/b": 2,
+    }  # fmt: skip
+    assert rows.loc["real/b_10.jpg", "frame"] == 10
+    assert rows.loc["real/b_2.jpg", "frame"] == 2
+    alone = by_path(root, group_pattern="(.+)")
+    assert alone["video_id"].nunique() == len(alone) == 8
+    assert alone["frame"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -205,3 +234,20 @@ def test_a_manifest_goes_before_an_index_and_that_before_folders(
     assert len(read_media(root / "manifest.csv")) == 3
     write_manifest(Manifest(make_rows(4), root, root), root / "part.parquet", policy="group")
     assert read_media(root / "part.parquet").policy == "group"
+
+
+@pytest.mark.parametrize(
+    "metadata", ['{"a.mp4": {"label": "FAKE"}}', "[]", '{"schema": "x"}', '{"schema": true}', "{"]
+)
+def test_a_table_beside_foreign_metadata_is_an_index(tmp_path: Path, metadata: str) -> None:
+    (tmp_path / "metadata.json").write_text(metadata)
+    (tmp_path / "faces.csv").write_text("path,label\na.jpg,real\n")
+    manifest = read_media(tmp_path / "faces.csv")
+    assert (manifest.rows["label"].tolist(), manifest.policy) == ([0], "none")
+
+
+def test_a_table_beside_a_manifests_metadata_is_a_manifest(tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_text('{"schema": 2}')
+    (tmp_path / "faces.csv").write_text("path,label\na.jpg,real\n")
+    with pytest.raises(TableError, match="schema 2 is newer"):
+        read_media(tmp_path / "faces.csv")

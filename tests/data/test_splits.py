@@ -112,6 +112,14 @@ def test_shares_are_met_and_classes_are_spread(make_rows: Rows) -> None:
         assert rows["label"][split == name].mean() == pytest.approx(0.75, abs=0.02)
 
 
+def test_the_name_of_the_only_data_set_plays_no_part(make_rows: Rows) -> None:
+    drawn = []
+    for name in ("faces", "faces_moved"):
+        groups = [f"{name}/p{number}" for number in range(60)]
+        drawn.append(draw_splits(make_rows(60, dataset=name, group_id=groups), SHARES, 0))
+    assert (drawn[0] == drawn[1]).all()
+
+
 def test_large_groups_do_not_upset_the_shares(make_rows: Rows) -> None:
     groups = [f"g{number // 40}" for number in range(400)] + [f"s{n}" for n in range(200)]
     split = pd.Series(draw_splits(make_rows(600, group_id=groups), SHARES, 0))
@@ -198,3 +206,21 @@ def test_classes_of_a_split(make_rows: Rows) -> None:
         check_classes(rows, "gate", "x.csv", one_class=True)
     with pytest.raises(SplitError, match="no picture of the calib split has a label"):
         check_classes(rows, "calib", "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "helps", "cannot"),
+    [
+        (True, "another --data.split_seed", "--data.resplit"),
+        (False, "--data.resplit true", "--data.split_seed"),
+    ],
+)
+def test_the_next_step_can_help(make_rows: Rows, drawn: bool, helps: str, cannot: str) -> None:
+    rows = make_rows(
+        4, label=pd.array([0, 0, None, 1], "Int64"), split=["val", "val", "calib", "x"]
+    )
+    for split in ("val", "calib", "train"):
+        with pytest.raises(SplitError) as caught:
+            check_classes(rows, split, "x.csv", drawn=drawn)
+        assert helps in caught.value.next_step
+        assert cannot not in caught.value.next_step

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from deepfake_lightning.errors import MediaError
-from deepfake_lightning.media import image_fault, read_image
+from deepfake_lightning.media import inspect_image, read_image
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def test_truncated_pictures_are_found(tmp_path: Path, suffix: str, share: float)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     path = tmp_path / f"x{suffix}"
     Image.fromarray(noise).save(path)
-    assert image_fault(path) is None
+    assert inspect_image(path)[0] is None
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    assert image_fault(path) in ("is truncated", "is not a picture")
+    assert inspect_image(path)[0] in ("is truncated", "is not a picture")
 
 
 def test_padding_after_the_end_is_no_damage(picture: Image.Image, tmp_path: Path) -> None:
@@ -105,7 +105,40 @@ def test_padding_after_the_end_is_no_damage(picture: Image.Image, tmp_path: Path
         path = tmp_path / name
         picture.save(path)
         path.write_bytes(path.read_bytes() + bytes(16))
-        assert image_fault(path) is None
+        assert inspect_image(path)[0] is None
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+def test_bytes_after_the_end_are_no_damage_and_do_not_hide_any(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    path = tmp_path / name
+    Image.fromarray(noise).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data + b"SEFT of a phone" * 20)
+    assert inspect_image(path)[0] is None
+    assert read_image(path).shape == (64, 64, 3)
+    for filling in (b"SEFT of a phone" * 20, bytes(len(data) // 2)):
+        path.write_bytes(data[: len(data) // 2] + filling)
+        assert inspect_image(path)[0] == "is truncated"
+
+
+def test_a_thumbnail_does_not_stand_in_for_the_end(picture: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    picture.save(path)
+    thumbnail, data = path.read_bytes(), path.read_bytes()
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = data[:2] + segment + data[2:]
+    path.write_bytes(whole)
+    assert inspect_image(path)[0] is None
+    path.write_bytes(whole[: -len(data) // 2] + bytes(len(data) // 2))
+    assert inspect_image(path)[0] == "is truncated"
+
+
+def test_the_digest_is_of_the_bytes(picture: Image.Image, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"not a picture")
+    # checkpoints keep them, so they may not depend on versions or processes
+    assert inspect_image(tmp_path / "x.png") == ("is not a picture", 6772556652131470710)
+    assert inspect_image(tmp_path / "no.png") == ("does not exist", 0)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +155,16 @@ def test_padding_after_the_end_is_no_damage(picture: Image.Image, tmp_path: Path
 def test_files_that_are_no_pictures(tmp_path: Path, content: bytes, fault: str) -> None:
     path = tmp_path / "x.jpg"
     path.write_bytes(content)
-    assert image_fault(path) == fault
+    assert inspect_image(path)[0] == fault
     with pytest.raises(MediaError) as caught:
         read_image(path)
     assert str(path) in caught.value.what
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
-    assert image_fault(tmp_path / "no.jpg") == "does not exist"
+    assert inspect_image(tmp_path / "no.jpg")[0] == "does not exist"
     (tmp_path / "x.jpg").mkdir()
-    assert image_fault(tmp_path / "x.jpg") == "cannot be read: Is a directory"
+    assert inspect_image(tmp_path / "x.jpg")[0] == "cannot be read: Is a directory"
     with pytest.raises(MediaError, match=r"no\.jpg does not exist"):
         read_image(tmp_path / "no.jpg")
 
@@ -152,7 +185,7 @@ def bomb(suffix: str) -> bytes:
 def test_a_small_file_that_claims_a_billion_pixels_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(bomb(suffix))
-    assert "claims 30000 x 30000 pixels" in str(image_fault(path))
+    assert "claims 30000 x 30000 pixels" in str(inspect_image(path)[0])
     with pytest.raises(MediaError, match="more than the limit of 100,000,000"):
         read_image(path)
 
@@ -162,12 +195,12 @@ import resource, sys
 from pathlib import Path
 import {imports}
 from deepfake_lightning.errors import MediaError
-from deepfake_lightning.media import image_fault, read_image
+from deepfake_lightning.media import inspect_image, read_image
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_image(Path(sys.argv[1]))
 except MediaError:
-    assert image_fault(Path(sys.argv[1])) is not None
+    assert inspect_image(Path(sys.argv[1]))[0] is not None
     print("refused", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 

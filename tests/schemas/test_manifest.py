@@ -147,9 +147,23 @@ def test_foreign_metadata_is_refused(
     with pytest.raises(TableError, match=message) as caught:
         read_manifest(tmp_path / "manifest.csv")
     assert "metadata.json" in caught.value.what
+    assert "delete" not in caught.value.next_step
 
 
 def test_a_manifest_alone_is_relative_to_its_folder(make_rows: Rows, tmp_path: Path) -> None:
     make_rows(2).to_csv(tmp_path / "manifest.csv", index=False)
     manifest = read_manifest(tmp_path / "manifest.csv")
     assert (manifest.root, manifest.policy) == (tmp_path.resolve(), "none")
+
+
+def test_an_item_with_two_labels_is_named(make_rows: Rows, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    labels = pd.array([0, None, 0, 1, 1], "Int64")
+    make_rows(5, video_id=["v", "w", "w", "w", "u"], label=labels).to_csv(path, index=False)
+    with pytest.raises(
+        TableError,
+        match=r"manifest\.csv, row 5, column label: is 1 for the item 'w', .* in row 4\n",
+    ):
+        read_manifest(path)
+    make_rows(3, video_id="v", label=pd.array([1, None, 1], "Int64")).to_csv(path, index=False)
+    assert len(read_manifest(path)) == 3

@@ -10,9 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake_lightning.data.layouts import class_folders, index_file
+from deepfake_lightning.data.layouts.frame_names import number_frames
 from deepfake_lightning.errors import LayoutError
 from deepfake_lightning.schemas import Manifest, read_manifest
-from deepfake_lightning.schemas.manifest import METADATA
+from deepfake_lightning.schemas.manifest import has_metadata
 
 MANIFEST_NAMES = ("manifest.parquet", "manifest.csv")
 INDEX_NAME = "index.csv"
@@ -21,12 +22,15 @@ INDEX_NAME = "index.csv"
 def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     """Return the manifest of ``root``.
 
+    In class folders and by an index, the frames of a clip that have no number are numbered in
+    the order of their paths.
+
     Args:
         root: a manifest or index file (CSV, Parquet), or a folder with
             ``manifest.csv``/``.parquet``, ``index.csv``, or ``real/`` and ``fake/``
             (also below ``train/``, ``val/``, ``test/``).
-        group_pattern: for class folders, a regular expression whose first group, found
-            in a file's name, is the person or clip the file belongs to.
+        group_pattern: for class folders and an index, a regular expression whose first
+            group, found in a file's name, is the person or clip the file belongs to.
 
     Raises:
         LayoutError: nothing is there, or nothing is recognised.
@@ -35,25 +39,30 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     if not root.exists():
         raise LayoutError(f"no data: {root} does not exist", next_step=_ways_on(root))
     if root.is_file():
-        return _read_file(root)
+        return _read_file(root, group_pattern)
     for name in MANIFEST_NAMES:
         if (root / name).is_file():
             return read_manifest(root / name)
     if (root / INDEX_NAME).is_file():
-        return index_file.read(root / INDEX_NAME)
+        return _read_index(root / INDEX_NAME, group_pattern)
     manifest = class_folders.read(root, group_pattern=group_pattern)
     if manifest is None:
         raise LayoutError(
             f"no data: {root} holds no manifest, no index.csv and no real/ and fake/ folders",
             next_step=_ways_on(root),
         )
-    return manifest
+    return manifest.with_rows(number_frames(manifest.rows))
 
 
-def _read_file(path: Path) -> Manifest:
-    beside_metadata = path.name != INDEX_NAME and (path.parent / METADATA).is_file()
+def _read_file(path: Path, group_pattern: str | None) -> Manifest:
+    beside_metadata = path.name != INDEX_NAME and has_metadata(path.parent)
     is_manifest = path.name in MANIFEST_NAMES or beside_metadata
-    return read_manifest(path) if is_manifest else index_file.read(path)
+    return read_manifest(path) if is_manifest else _read_index(path, group_pattern)
+
+
+def _read_index(path: Path, group_pattern: str | None) -> Manifest:
+    manifest = index_file.read(path, group_pattern=group_pattern)
+    return manifest.with_rows(number_frames(manifest.rows))
 
 
 def _ways_on(root: Path) -> str:

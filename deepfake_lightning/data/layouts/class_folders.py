@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from deepfake_lightning.data.layouts.frame_names import frame_number, matched_group, refuse_frames
 from deepfake_lightning.errors import LayoutError
 from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import Manifest
@@ -23,11 +22,6 @@ SPLIT_FOLDERS = {
     "calib": "calib", "test": "test", "testing": "test",
 }  # fmt: skip
 
-# A counter at the end of a frame's name; longer runs of digits are hashes or dates
-_NUMBER = re.compile(r"(?<!\d)(\d{1,9})$")
-# A name that ends in a counter behind a separator: clip_003, id0-frame12, v.0007
-_FRAME_NAME = re.compile(r"^(.+?)[ _.-]+(?:f|frame|face)?_?\d+$", re.IGNORECASE)
-
 
 def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     """Return the manifest of class folders, or None where there are none.
@@ -35,7 +29,8 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     Pictures in a sub-folder of a class folder are frames of one clip named by that folder;
     the sub-folder directly below ``fake`` is the method where it holds further folders.
     Other pictures are items of their own, and the same name under ``real`` and ``fake``
-    is one group.
+    is one group. A ``group_pattern`` names their groups instead, and the pictures of one group
+    in one class folder are frames of one item.
 
     Raises:
         LayoutError: a folder that is neither real nor fake, videos among the pictures,
@@ -57,7 +52,8 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
         )
     rows = pd.DataFrame(records)
     if group_pattern is None and rows["split"].isna().any():
-        _refuse_frames(root, rows)
+        loose = rows.loc[rows["frame"].isna() & rows["split"].isna(), "path"]
+        refuse_frames(root, loose, "put each\n      clip's frames in a folder of its own")
     policy = "given" if rows["split"].notna().any() else "none"
     return Manifest(manifest_rows(rows, root), root, root, policy)
 
@@ -133,8 +129,9 @@ def _record(
     item = relative.parent if in_clip else relative.with_suffix("")
     group = inside.parent.name if in_clip else inside.stem
     if pattern is not None:
-        group = _matched(pattern, path, group)
-    number = _NUMBER.search(inside.stem)
+        group = matched_group(pattern, group, path)
+        item = item if in_clip else relative.parent / group
+    is_frame = in_clip or group != inside.stem
     return {
         "path": str(relative),
         "label": label,
@@ -144,42 +141,5 @@ def _record(
         "method": inside.parts[0] if label == 1 and len(inside.parts) > 2 else None,
         "dataset": dataset,
         "split": split,
-        "frame": int(number.group(1)) if in_clip and number else None,
+        "frame": frame_number(inside.stem) if is_frame else None,
     }
-
-
-def _matched(pattern: str, path: Path, name: str) -> str:
-    try:
-        match = re.search(pattern, name)
-    except re.error as error:
-        raise LayoutError(
-            f"group_pattern {pattern!r} is not a regular expression: {error}",
-            next_step="escape what stands for itself, for example \\( for a parenthesis",
-        ) from error
-    if match is None or not match.groups() or not match.group(1):
-        raise LayoutError(
-            f"group_pattern {pattern!r} finds no group in {name!r} ({path})",
-            next_step="write one pair of parentheses around what names the person or clip",
-        )
-    return match.group(1)
-
-
-def _refuse_frames(root: Path, rows: pd.DataFrame) -> None:
-    """Refuse a random split of pictures whose names count up: frames of one clip would leak."""
-    loose = rows.loc[rows["frame"].isna() & rows["split"].isna(), "path"]
-    prefixes: Counter[str] = Counter()
-    for path in loose:
-        if match := _FRAME_NAME.match(PurePosixPath(path).stem):
-            prefixes[f"{PurePosixPath(path).parent}/{match.group(1)}"] += 1
-    if not prefixes:
-        return
-    prefix, count = prefixes.most_common(1)[0]
-    if count > 1 and sum(prefixes.values()) >= len(loose) / 2:
-        raise LayoutError(
-            f"{count} pictures in {root} are named {prefix}_<number>: they look like frames of "
-            "one clip",
-            why="a random split would put frames of a clip on both sides, and figures would lie",
-            next_step="say what names the clip: --data.group_pattern '(.+)_[0-9]+', put each\n"
-            "      clip's frames in a folder of its own, or, where every picture is a clip of\n"
-            "      its own, --data.group_pattern '(.+)'",
-        )

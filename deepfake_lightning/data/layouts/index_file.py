@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from deepfake_lightning.data.layouts.frame_names import frame_number, matched_group, refuse_frames
 from deepfake_lightning.errors import TableError
 from deepfake_lightning.media import VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, SPLITS, Manifest
@@ -27,15 +28,19 @@ _OPTIONAL = (
 )
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, *, group_pattern: str | None = None) -> Manifest:
     """Return the manifest of an index file: columns ``path`` and ``label``, the rest optional.
 
     ``label`` is 0/1 or real/fake (empty: unknown). ``group`` (or ``group_id``) keeps what
     belongs together on one side of a split; without it every path is its own group.
-    ``split`` is taken as given. Paths are relative to the file's folder.
+    ``split`` is taken as given. Paths are relative to the file's folder. A ``group_pattern``
+    finds the group in each picture's name instead; the pictures of one group, folder and class
+    are then frames of one item, unless ``video_id`` and ``frame`` say otherwise.
 
     Raises:
         TableError: the file, row and column that is wrong.
+        LayoutError: names that look like frames of one clip while nothing names clips, or a
+            ``group_pattern`` that finds nothing.
     """
     frame = _renamed(read_table(path), path)
     for name in ("path", "label"):
@@ -62,8 +67,31 @@ def read(path: Path) -> Manifest:
     for name in _OPTIONAL:
         if name in frame:
             rows[name] = frame[name]
+    rows = manifest_rows(rows, path)
+    if group_pattern is not None:
+        rows = _grouped(rows, path, group_pattern, frozenset(frame.columns))
+    elif not {"group_id", "video_id"} & set(frame.columns) and rows["split"].isna().all():
+        refuse_frames(path, rows["path"], "add a\n      column group")
     policy = "given" if rows["split"].notna().any() else "none"
-    return Manifest(manifest_rows(rows, path), path.parent, path, policy)
+    return Manifest(rows, path.parent, path, policy)
+
+
+def _grouped(rows: pd.DataFrame, path: Path, pattern: str, given: frozenset[str]) -> pd.DataFrame:
+    """Return the rows with groups, and items and frames where not given, as names tell them."""
+    names = rows["path"].map(PurePosixPath)
+    groups = names.map(lambda name: matched_group(pattern, name.stem, path.parent / name))
+    found: dict[str, pd.Series] = {"group_id": rows["dataset"] + "/" + groups}
+    if "video_id" not in given:
+        classes = rows["label"].map({value: name for name, value in LABELS.items()})
+        folders = names.map(lambda name: str(name.parent))
+        found["video_id"] = (
+            rows["dataset"] + "/" + folders + "/" + classes.fillna("unknown") + "/" + groups
+        )
+    if "frame" not in given:
+        stems = names.map(lambda name: name.stem)
+        numbers = stems.where(stems != groups).map(frame_number, na_action="ignore")
+        found["frame"] = numbers.astype("Int64")
+    return rows.assign(**found)
 
 
 def _renamed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from deepfake_lightning.callbacks.sources import data_of
+from deepfake_lightning.schemas import write_manifest
 from deepfake_lightning.storage import new_folder
+
+RUN_MANIFEST = "manifest.parquet"
 
 
 class RunLogger(TensorBoardLogger):
@@ -46,6 +53,27 @@ class RunLogger(TensorBoardLogger):
         """Write the hyperparameters; nothing where a training failed before it had a folder."""
         if self._claimed is not None:
             super().save()
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Saves what a training was asked for, and the rows and splits it works on.
+
+    A resumed training's configuration is saved beside the first. The manifest is what scoring
+    and resuming use, so that pictures that come later change no split.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Choose a name that is free; save nothing where there is no run's folder."""
+        if not trainer.loggers:
+            return
+        if self.config.get("ckpt_path") and trainer.log_dir:
+            taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
+            self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
+        super().setup(trainer, pl_module, stage)
+        path = Path(str(trainer.log_dir)) / RUN_MANIFEST
+        if trainer.is_global_zero and not path.exists():
+            data = data_of(trainer, self)
+            write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
 
 
 def latest_run(runs: Path, experiment: str, version: str) -> Path | None:
