@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, Any
 
 from filelock import FileLock, Timeout
@@ -87,6 +88,35 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     finally:
         if aside is not None:
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside ``path`` to fill, and move it there once that is done.
+
+    Args:
+        path: the folder to be; it must not exist.
+
+    Raises:
+        StorageError: the machine refused; nothing is left behind.
+    """
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        yield aside
+        aside.chmod(0o755)  # temporary folders are private; what they become is not
+        aside.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}",
+            why="nothing was left behind",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.storage import (
     Workspace,
+    atomic_folder,
     atomic_write,
     file_hash,
     lock,
@@ -196,3 +197,21 @@ def test_the_workspace_is_given_or_from_the_environment_or_mlops(
     workspace = Workspace.find()
     assert workspace.data == Path("mlops/data")
     assert workspace.reports == Path("mlops/evaluation/reports")
+
+
+def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "set"
+    with atomic_folder(path) as aside:
+        (aside / "a").write_text("a")
+        assert not path.exists()
+    assert (path / "a").read_text() == "a"
+
+    with pytest.raises(ValueError, match="broken"), atomic_folder(tmp_path / "other") as aside:
+        (aside / "a").write_text("a")
+        raise ValueError("broken")
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]
+
+
+def test_a_folder_that_cannot_be_made_is_named() -> None:
+    with pytest.raises(StorageError, match="/proc/nowhere"), atomic_folder(Path("/proc/nowhere/x")):
+        pass

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake_lightning.errors import StorageError, UsageError
-from deepfake_lightning.storage import Workspace
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.storage import Workspace, atomic_folder
 
 
 def data_demo(
@@ -40,34 +38,15 @@ def data_demo(
             f"{folder} exists already",
             next_step=f"train on it (--data.root {folder}), or pass another --out",
         )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be made: {error.strerror}", next_step="pass another --out"
-        ) from error
-    try:
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("drawing clips", total=None)
-            rows = make_demo(
-                aside,
-                identities=identities,
-                seed=seed,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        manifest = Manifest(rows, aside, aside / "manifest.csv")
-        write_manifest(manifest, aside / "manifest.csv")
-        aside.chmod(0o755)
-        aside.rename(folder)
-    except OSError as error:
-        raise StorageError(
-            f"{folder} could not be written: {error.strerror or error}",
-            why="nothing was left behind",
-            next_step="free space there, or pass another --out",
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with atomic_folder(folder) as aside, Progress(console=console, transient=True) as progress:
+        task = progress.add_task("drawing clips", total=None)
+        rows = make_demo(
+            aside,
+            identities=identities,
+            seed=seed,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+        write_manifest(Manifest(rows, aside, aside), aside / "manifest.csv")
     clips, fakes = rows["video_id"].nunique(), int((rows["label"] == 1).sum())
     console.print(
         f"{folder}: {identities} drawn people, {clips} clips, {len(rows)} face crops "

@@ -54,9 +54,12 @@ def test_test_needs_nothing_but_the_checkpoint(trained: Any, tmp_path: Path) -> 
 
 
 def test_a_flag_wins_over_what_the_checkpoint_says(
-    trained: Any, tmp_path: Path, make_faces: Callable[..., Path], caplog: Any
+    trained: Any, tmp_path: Path, write_picture: Any
 ) -> None:
-    other = make_faces(tmp_path / "others", people=6)
+    other = tmp_path / "others"
+    for seed in range(500, 506):
+        write_picture(other / "real" / f"{seed}a.jpg", seed=seed)
+        write_picture(other / "fake" / f"{seed}b.jpg", seed=seed, fake=True)
     cli = TrainingCLI(
         ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--data.root", str(other),
          "--data.splits", "{test: 1.0}", "--workspace", str(tmp_path),
@@ -72,6 +75,19 @@ def test_people_it_was_trained_on_are_not_scored(trained: Any, tmp_path: Path) -
     with pytest.raises(SplitError, match="trained on"):
         TrainingCLI([*args, "--data.resplit=true", "--data.split_seed=5"])
     assert not (tmp_path / "evaluation").exists()
+
+
+def test_pictures_it_was_trained_on_are_not_scored_under_another_name(
+    trained: Any, tmp_path: Path, faces: Path
+) -> None:
+    for number, path in enumerate(sorted(faces.rglob("*.jpg"))):
+        copy = tmp_path / "renamed" / path.parent.name / f"{number:x}z.jpg"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
+            str(tmp_path), "--data.root", str(tmp_path / "renamed")]  # fmt: skip
+    with pytest.raises(SplitError, match="pictures of the test split were trained on"):
+        TrainingCLI([*args, "--data.splits={test: 1.0}", "--trainer.enable_progress_bar=false"])
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])

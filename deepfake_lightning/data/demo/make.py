@@ -12,6 +12,7 @@ from deepfake_lightning.data.demo.clips import CRF, cut_crop, read_clip, write_c
 from deepfake_lightning.data.demo.draw import FPS
 from deepfake_lightning.data.demo.shoot import Clip, clips_of, clusters
 from deepfake_lightning.errors import DataError
+from deepfake_lightning.schemas import manifest
 
 IDENTITIES, CLIPS, FRAMES = 24, 3, 16
 """Default numbers of identities, of real (and of fake) clips of each, of frames of a clip."""
@@ -20,24 +21,7 @@ MIN_IDENTITIES = 8
 CROP_EVERY = 2
 """Every so many frames one is cropped."""
 
-COLUMNS = (
-    "path",
-    "label",
-    "media_type",
-    "video_id",
-    "group_id",
-    "target_id",
-    "source_id",
-    "method",
-    "dataset",
-    "compression",
-    "split",
-    "frame",
-    "timestamp_ms",
-    "track_id",
-    "box",
-    "licence",
-)
+COLUMNS = tuple(column.name for column in manifest.COLUMNS)
 """Columns of the rows, in order."""
 
 
