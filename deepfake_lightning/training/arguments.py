@@ -11,7 +11,12 @@ import yaml
 from deepfake_lightning.errors import CheckpointError, UsageError
 from deepfake_lightning.storage import Workspace
 from deepfake_lightning.training.checkpoint_io import read_checkpoint
-from deepfake_lightning.training.run_folder import RUN_MANIFEST, latest_run
+from deepfake_lightning.training.run_folder import (
+    RUN_CONFIG,
+    RUN_MANIFEST,
+    latest_run,
+    run_of,
+)
 
 DEFAULT_EXPERIMENT = "deepfake-detection"
 DEFAULT_VERSION = "v1.0.0"
@@ -50,15 +55,14 @@ def complete(args: list[str]) -> list[str]:
         )
     path = _resolve(wanted, given)
     checkpoint = read_checkpoint(path)
-    run = path.parent.parent
-    manifest, run_config = run / RUN_MANIFEST, run / "config.yaml"
+    run = run_of(path)
     added = []
     if verb != "fit":
         added = ["--config", yaml.safe_dump(_settings(checkpoint, path), default_flow_style=True)]
-    elif not configs and run_config.is_file():
-        added = ["--config", str(run_config)]
-    if added and manifest.is_file():
-        added += ["--data.root", str(manifest)]
+    elif run is not None and not configs:
+        added = ["--config", str(run / RUN_CONFIG)]
+    if added and run is not None and (run / RUN_MANIFEST).is_file():
+        added += ["--data.root", str(run / RUN_MANIFEST)]
     return [verb, *added, *rest, "--ckpt_path", str(path)]
 
 

@@ -22,7 +22,7 @@ from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.storage import Workspace, file_hash
 from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
-from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
+from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig, run_of
 from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
@@ -133,9 +133,7 @@ class TrainingCLI(LightningCLI):
     def _logger(self) -> RunLogger:
         settings, path = self.settings, self.ckpt_path
         runs = Workspace.find(settings["workspace"]).runs
-        resumed = None
-        if path is not None and (path.parent.parent / "config.yaml").is_file():
-            resumed = str(path.parent.parent)
+        resumed = None if path is None else run_of(path)
         return RunLogger(str(runs), settings["experiment"], settings["version"], resumed)
 
     def _report(self) -> EvaluationReport:

@@ -14,6 +14,7 @@ from deepfake_lightning.callbacks.sources import data_of
 from deepfake_lightning.schemas import write_manifest
 from deepfake_lightning.storage import new_folder
 
+RUN_CONFIG = "config.yaml"
 RUN_MANIFEST = "manifest.parquet"
 
 
@@ -30,12 +31,14 @@ class RunLogger(TensorBoardLogger):
         folder: an existing run's folder, to go on in it.
     """
 
-    def __init__(self, runs: str, experiment: str, version: str, folder: str | None = None) -> None:
+    def __init__(
+        self, runs: str, experiment: str, version: str, folder: Path | None = None
+    ) -> None:
         self._wanted = version
-        self._claimed = Path(folder).name if folder else None
+        self._claimed = folder.name if folder else None
         super().__init__(
-            save_dir=str(Path(folder).parent.parent) if folder else runs,
-            name=Path(folder).parent.name if folder else experiment,
+            save_dir=str(folder.parent.parent) if folder else runs,
+            name=folder.parent.name if folder else experiment,
             version=self._claimed,
             default_hp_metric=False,
         )
@@ -68,12 +71,22 @@ class SaveRunConfig(SaveConfigCallback):
             return
         if self.config.get("ckpt_path") and trainer.log_dir:
             taken = len(list(Path(trainer.log_dir).glob("config*.yaml")))
-            self.config_filename = f"config-resumed-{taken}.yaml" if taken else "config.yaml"
+            self.config_filename = f"config-resumed-{taken}.yaml" if taken else RUN_CONFIG
         super().setup(trainer, pl_module, stage)
         path = Path(str(trainer.log_dir)) / RUN_MANIFEST
         if trainer.is_global_zero and not path.exists():
             data = data_of(trainer, self)
             write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """Return the run's folder that a checkpoint lies in, None where it was taken elsewhere.
+
+    What happens to lie near a copied checkpoint is not its run's.
+    """
+    run = checkpoint.parent.parent
+    inside = checkpoint.parent.name == "checkpoints"
+    return run if inside and (run / RUN_CONFIG).is_file() else None
 
 
 def latest_run(runs: Path, experiment: str, version: str) -> Path | None:

@@ -69,6 +69,18 @@ def test_a_flag_wins_over_what_the_checkpoint_says(
     assert cli.datamodule.preprocess.size == 32
 
 
+def test_a_copied_checkpoint_takes_nothing_from_where_it_lies(trained: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "models" / "mine.ckpt"
+    copy.parent.mkdir()
+    copy.write_bytes(trained.result.best_checkpoint.read_bytes())
+    (tmp_path / "manifest.parquet").write_text("of something else")
+    (tmp_path / "config.yaml").write_text("of: something else")
+    cli = TrainingCLI(["test", "--ckpt_path", str(copy), "--workspace", str(tmp_path / "w"),
+                       "--trainer.enable_progress_bar=false"])  # fmt: skip
+    assert cli.datamodule.load().rows["split"].eq("test").any()
+    assert _report(cli).folder is not None
+
+
 def test_people_it_was_trained_on_are_not_scored(trained: Any, tmp_path: Path) -> None:
     args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
             str(tmp_path), "--trainer.enable_progress_bar=false"]  # fmt: skip
