@@ -14,7 +14,8 @@ from deepfake_lightning.schemas.manifest import (
     write_manifest,
 )
 from deepfake_lightning.schemas.predictions import read_predictions, write_predictions
-from deepfake_lightning.schemas.preprocess import Aggregation, Preprocess
+from deepfake_lightning.schemas.preprocess import Aggregation, FaceSearch, Preprocess
+from deepfake_lightning.schemas.sampling import Sampling
 
 __all__ = [
     "LABELS",
@@ -22,8 +23,10 @@ __all__ = [
     "SPLITS",
     "Aggregation",
     "Batch",
+    "FaceSearch",
     "Manifest",
     "Preprocess",
+    "Sampling",
     "read_manifest",
     "read_predictions",
     "write_manifest",
