@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -96,3 +97,130 @@ def make_rows() -> Callable[..., pd.DataFrame]:
         return pd.DataFrame({**plain, **columns}, index=numbers)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Path]:
+    """Return a function that writes a clip whose frames carry their number: ``make_clip(path)``.
+
+    The upper half of frame n shows n in binary: eight columns, the lowest bit left, bright for
+    1; below is a smooth gradient that changes from frame to frame. ``pictures`` (uint8 [H, W, 3]
+    each) replaces them. ``times_ms`` dates the frames, ``rotation`` is the display matrix's, in
+    degrees counterclockwise, and ``audio`` adds a silent track.
+    """
+    import av  # only tests with clips need it
+
+    def make(
+        path: Path,
+        *,
+        frames: int = 30,
+        fps: int = 25,
+        codec: str = "libx264",
+        size: tuple[int, int] = (96, 64),
+        pix_fmt: str = "yuv420p",
+        options: dict[str, str] | None = None,
+        times_ms: Sequence[int] | None = None,
+        pictures: Sequence[NDArray[np.uint8]] | None = None,
+        rotation: int = 0,
+        colorspace: int | None = None,
+        audio: bool = False,
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if pictures is None:
+            pictures = [_numbered(number, size) for number in range(frames)]
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=fps)
+            stream.height, stream.width = pictures[0].shape[:2]
+            stream.pix_fmt = pix_fmt
+            stream.options = options or {}
+            if rotation:
+                stream.set_display_rotation(rotation)
+            if colorspace is not None:
+                stream.codec_context.colorspace = colorspace
+            sound = container.add_stream("aac", rate=48000) if audio else None
+            unit = Fraction(1, fps) if times_ms is None else Fraction(1, 1000)
+            stream.codec_context.time_base = stream.time_base = unit
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                if colorspace is not None:
+                    frame = frame.reformat(format=pix_fmt, dst_colorspace=colorspace)
+                frame.pts = number if times_ms is None else times_ms[number]
+                frame.time_base = unit
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+            if sound is not None:
+                silence = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 4096), np.float32), format="fltp", layout="mono"
+                )
+                silence.sample_rate = 48000
+                container.mux(sound.encode(silence))
+                container.mux(sound.encode())
+        return path
+
+    return make
+
+
+def _numbered(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    width, height = size
+    image = np.empty((height, width, 3), np.uint8)
+    rows, columns = np.mgrid[:height, :width]
+    image[..., 0] = 60 + columns * 120 // width
+    image[..., 1] = 60 + rows * 120 // height
+    image[..., 2] = 60 + number * 8 % 120
+    for bit in range(8):
+        part = slice(bit * width // 8, (bit + 1) * width // 8)
+        image[: height // 2, part] = 215 if number >> bit & 1 else 40
+    return image
+
+
+def _portrait(side: int) -> NDArray[np.uint8]:
+    """Return the face of a public-domain portrait, RGB, ``side`` pixels high and wide."""
+    from skimage.data import astronaut
+
+    return np.asarray(cv2.resize(astronaut()[0:200, 120:320], (side, side)), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_portrait_clip(make_clip: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that films a real face, or several side by side, drifting over a backdrop.
+
+    ``make_portrait_clip(path, frames=12, faces=1, fake=False, seed=0)``; with ``fake`` the frames
+    carry a fine grid, which can be learnt. 12 frames a second, 192 x 144 pixels or wider.
+    """
+
+    def film(faces: int, fake: bool, seed: int, number: int) -> NDArray[np.uint8]:
+        coarse = np.random.default_rng(seed).integers(60, 190, (4, 6, 3)).astype(np.uint8)
+        size = (max(192, 128 * faces), 144)
+        image: NDArray[np.uint8] = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        for face in range(faces):
+            x, y = 128 * face + 10 + number % 8, 20 + number % 4
+            image[y : y + 100, x : x + 100] = _portrait(100)
+        if fake:
+            image[::4] = np.clip(image[::4].astype(np.int16) + 40, 0, 255)
+        return image
+
+    def make(
+        path: Path, *, frames: int = 12, faces: int = 1, fake: bool = False, seed: int = 0
+    ) -> Path:
+        pictures = [film(faces, fake, seed, number) for number in range(frames)]
+        return make_clip(path, pictures=pictures, fps=12, options={"crf": "18", "g": "6"})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def portrait_clips(
+    tmp_path_factory: pytest.TempPathFactory, make_portrait_clip: Callable[..., Path]
+) -> Path:
+    """Return a folder of clips: 10 real and 10 fake of one face each, and odd ones. Read it only.
+
+    ``fake/two.mp4`` shows two faces, ``real/none.mp4`` none, ``real/broken.mp4`` is text.
+    """
+    root = tmp_path_factory.mktemp("media") / "clips"
+    for number in range(10):
+        for name in ("real", "fake"):
+            make_portrait_clip(root / name / f"p{number}.mp4", fake=name == "fake", seed=number)
+    make_portrait_clip(root / "fake/two.mp4", faces=2, fake=True, seed=20)
+    make_portrait_clip(root / "real/none.mp4", faces=0, seed=21)
+    (root / "real/broken.mp4").write_text("not a video")
+    return root

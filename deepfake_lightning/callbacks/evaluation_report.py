@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
+from pandas.api.extensions import ExtensionArray
 
 from deepfake_lightning.callbacks.sources import data_of, detector_of
 from deepfake_lightning.evaluation.plots import (
@@ -18,15 +20,15 @@ from deepfake_lightning.evaluation.plots import (
 from deepfake_lightning.metrics import sigmoid
 from deepfake_lightning.models.detector import Stage
 from deepfake_lightning.models.scores import Scores
-from deepfake_lightning.schemas import Manifest, write_predictions
+from deepfake_lightning.schemas import STATUSES, Manifest, write_predictions
 from deepfake_lightning.storage import atomic_write, new_folder, write_json
 
 
 class EvaluationReport(Callback):
     """Writes a folder with ``metrics.json``, ``predictions.parquet`` and plots.
 
-    Undefined metrics are null. Pictures that could not be read are rows of the predictions with
-    the status ``unreadable``, and are counted in the metrics file.
+    Undefined metrics are null. Media that could not be read, or show no face, are rows of the
+    predictions with the status ``unreadable`` or ``no_face``, and are counted in the metrics file.
 
     Args:
         parent: the folder in which each report gets a folder of its own.
@@ -37,6 +39,7 @@ class EvaluationReport(Callback):
     Attributes:
         folder: where the report is, once it is written.
         values: the metrics, undefined ones None.
+        unscored: how many media have no score, by status.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class EvaluationReport(Callback):
         self.about = about or {}
         self.folder: Path | None = None
         self.values: dict[str, float | None] = {}
+        self.unscored: dict[str, int] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report of ``validate`` (not of validations within a training)."""
@@ -66,10 +70,9 @@ class EvaluationReport(Callback):
             return
         self.folder = new_folder(self.parent, self.name)
         manifest = data.load()
-        # The same data may have been trained on before: only this split is reported.
-        here = np.flatnonzero(manifest.rows["split"] == stage)
-        damaged = {row: fault for row, fault in data.damaged.items() if row in here}
-        table = predictions(manifest, scores, damaged, self.version)
+        unscored = _unscored(manifest, scores, data.damaged, stage)
+        self.unscored = dict(Counter(unscored.values()))
+        table = predictions(manifest, scores, unscored, self.version)
         write_predictions(self.folder / "predictions.parquet", table)
         known = scores.labelled()
         record = {
@@ -78,7 +81,8 @@ class EvaluationReport(Callback):
             "data": str(manifest.origin),
             "split_policy": manifest.policy,
             "pictures": len(scores),
-            "unreadable": len(damaged),
+            "items": int(table.loc[table["status"] == "ok", "video_id"].nunique()),
+            **{status: self.unscored.get(status, 0) for status in STATUSES[1:]},
             "metrics": self.values,
             **self.about,
         }
@@ -98,22 +102,41 @@ class EvaluationReport(Callback):
                 figure.savefig(file, format="png")
 
 
+def _unscored(
+    manifest: Manifest, scores: Scores, damaged: dict[int, str], split: str
+) -> dict[int, str]:
+    """Return the status of the rows of a split that have no score."""
+    # The same data may have been trained on before: only this split is reported.
+    here = (manifest.rows["split"] == split).to_numpy(bool)
+    known = np.flatnonzero(here & ~manifest.usable())
+    found = dict(zip(known.tolist(), manifest.rows["status"].iloc[known], strict=True))
+    return {**found, **{row: "unreadable" for row in damaged if here[row]}, **scores.lost}
+
+
 def predictions(
-    manifest: Manifest, scores: Scores, damaged: dict[int, str], version: str
+    manifest: Manifest, scores: Scores, unscored: dict[int, str], version: str
 ) -> pd.DataFrame:
-    """Return the predictions table: scored rows, then those that could not be read.
+    """Return the predictions table: scored pictures, then the media without one.
 
     Args:
         manifest: where the names of the rows are.
         scores: what was scored.
-        damaged: row -> what is wrong with it.
+        unscored: row -> status of the others.
         version: of the model, for the column of that name.
     """
     names = ["path", "video_id", "group_id", "dataset", "method", "compression", "timestamp_ms"]
-    lost = sorted(damaged)
+    lost = sorted(unscored)
+    none = [-1] * len(lost)
     rows = manifest.rows.iloc[[*scores.row.tolist(), *lost]]
-    return rows[[*names, "track_id", "frame", "label"]].assign(
+    return rows[[*names, "label"]].assign(
+        track_id=_numbers([*scores.track.tolist(), *none]),
+        frame=_numbers([*scores.frame.tolist(), *none]),
         logit=pd.array([*scores.logit.tolist(), *[None] * len(lost)], dtype="Float64"),
-        status=["ok"] * len(scores) + ["unreadable"] * len(lost),
+        status=["ok"] * len(scores) + [unscored[row] for row in lost],
         version=version or None,
     )
+
+
+def _numbers(values: list[int]) -> ExtensionArray:
+    """Return a column of numbers in which -1 is none."""
+    return pd.array([None if value < 0 else value for value in values], dtype="Int64")

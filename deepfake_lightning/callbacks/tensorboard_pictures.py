@@ -20,7 +20,6 @@ from deepfake_lightning.evaluation.plots import (
     roc_figure,
     score_histogram_figure,
 )
-from deepfake_lightning.media import read_image, resize
 from deepfake_lightning.metrics import sigmoid
 from deepfake_lightning.models.scores import Scores
 from deepfake_lightning.schemas import Preprocess
@@ -85,16 +84,16 @@ class TensorBoardPictures(Callback):
     def _mistakes(self, trainer: Trainer, scores: Scores) -> Figure:
         """Show the pictures that were most surely taken for the other class."""
         data = data_of(trainer, self)
-        manifest, preprocess = data.load(), data.preprocess
         mistakes = scores.select((scores.logit >= 0) != (scores.label == 1))
         worst = mistakes.select(np.argsort(-np.abs(mistakes.logit), kind="stable")[: self.count])
-        rows = manifest.rows.iloc[worst.row]
-        images = np.zeros((len(worst), preprocess.size, preprocess.size, 3), np.uint8)
-        for image, path in zip(images, rows["path"], strict=True):
-            image[:] = resize(read_image(manifest.root / path), preprocess)
+        paths = data.load().rows["path"].iloc[worst.row]
+        size, reader = data.preprocess.size, data.reader()
+        images = np.zeros((len(worst), size, size, 3), np.uint8)
+        for image, *place in zip(images, worst.row, worst.track, worst.frame, strict=True):
+            image[:] = reader.picture(*(int(number) for number in place))
         captions = [
             f"{_CLASSES[label]}, p(fake) {p:.2f}\n{'/'.join(path.split('/')[-2:])}"
-            for label, p, path in zip(worst.label, sigmoid(worst.logit), rows["path"], strict=True)
+            for label, p, path in zip(worst.label, sigmoid(worst.logit), paths, strict=True)
         ]
         return contact_sheet(images, captions, columns=4)
 

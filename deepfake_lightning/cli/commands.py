@@ -38,6 +38,16 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.data_demo:data_demo",
         "data demo --out mlops/data/demo",
     ),
+    "data show": Command(
+        "draw what a training will see, before and after augmentation",
+        "deepfake_lightning.cli.data_show:data_show",
+        "data show mlops/data/demo --config configs/lite0.yaml",
+    ),
+    "extract": Command(
+        "take face crops out of videos and pictures",
+        "deepfake_lightning.cli.extract:extract",
+        "extract mlops/data/videos --out mlops/data/images",
+    ),
     "fit": Command(
         "train a detector",
         "deepfake_lightning.cli.training:fit",
@@ -60,6 +70,6 @@ COMMANDS: dict[str, Command] = {
 
 # What the README's table says is to come.
 PLANNED = frozenset(
-    {"abtest", "benchmark", "compare", "dashboard", "deploy", "evaluate", "explain", "extract",
-     "feedback", "monitor", "predict", "registry", "retrain", "rollback", "serve", "tune"}
+    {"abtest", "benchmark", "compare", "dashboard", "deploy", "evaluate", "explain", "feedback",
+     "monitor", "predict", "registry", "retrain", "rollback", "serve", "tune"}
 )  # fmt: skip

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from deepfake_lightning.cli.commands import COMMANDS, PLANNED, Command
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
@@ -94,32 +92,9 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         if str(Path.cwd()) not in sys.path:
             sys.path.append(str(Path.cwd()))
         return int(command.load()(rest) or 0)
-    from jsonargparse import ArgumentError, auto_cli, capture_parser
+    from deepfake_lightning.cli.function_arguments import call
 
-    function = command.load()
-    options: dict[str, Any] = {
-        "as_positional": True,
-        "allow_abbrev": False,
-        "exit_on_error": False,
-        "description": (inspect.getdoc(function) or "").partition("\n\nArgs:")[0],
-        "epilog": f"example: {PROGRAM} {command.example}",
-    }
-    program = f"{PROGRAM} {name}"
-    try:
-        return int(auto_cli(function, args=rest, prog=program, **options) or 0)
-    except ArgumentError as error:
-        parser = capture_parser(lambda: auto_cli(function, args=[], **options))
-        raise _usage_error(str(error), parser, name) from error
-
-
-def _usage_error(message: str, parser: Any, name: str) -> UsageError:
-    words = [word.lstrip("-").partition("=")[0] for word in message.split() if word[:2] == "--"]
-    known = [key for key in parser.get_defaults(skip_validation=True).keys(branches=True)]
-    near = difflib.get_close_matches(words[0], known, n=1) if words else []
-    return UsageError(
-        message.replace("\n", " ").strip()[:400],
-        next_step=f"did you mean --{near[0]}?" if near else f"see `{PROGRAM} {name} --help`",
-    )
+    return call(command.load(), rest, f"{PROGRAM} {name}", f"{PROGRAM} {command.example}")
 
 
 def _fail(error: DeepfakeLightningError) -> int:

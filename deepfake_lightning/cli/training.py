@@ -108,6 +108,9 @@ def _print_report(verb: str, report: EvaluationReport) -> None:
             table.add_row(name, _number(value), _number(items))
     console = Console()
     console.print(table)
+    if report.unscored:
+        counts = ", ".join(f"{n:,} {status}" for status, n in sorted(report.unscored.items()))
+        console.print(f"without a score, and in none of these figures: {counts}")
     if report.folder is not None:
         console.print(f"report: {_near(report.folder)}", highlight=False, soft_wrap=True)
 

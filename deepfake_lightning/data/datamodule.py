@@ -13,17 +13,32 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch.utils.data import DataLoader
 
+from deepfake_lightning.data.clip_dataset import (
+    ClipDataset,
+    ClipDraws,
+    ClipSampler,
+    ClipScores,
+    joined,
+)
+from deepfake_lightning.data.clips import ClipReader
 from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
+from deepfake_lightning.data.face_input import (
+    FaceMode,
+    as_extracted,
+    has_videos,
+    input_kind,
+    warn_of_cost,
+)
 from deepfake_lightning.data.layouts import read_media
-from deepfake_lightning.data.lineage import check_new_pictures, check_unseen, identity_digests
-from deepfake_lightning.data.scan import report_damaged, scan_pictures
-from deepfake_lightning.data.splits import check_classes, check_shares, check_splits, draw_splits
+from deepfake_lightning.data.lineage import Lineage, check_scored
+from deepfake_lightning.data.scan import Usable, usable_rows
+from deepfake_lightning.data.splits import check_shares, with_splits
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import DataError, UsageError
-from deepfake_lightning.schemas import Batch, Manifest, Preprocess
+from deepfake_lightning.schemas import Batch, FaceSearch, Manifest, Preprocess, Sampling
+from deepfake_lightning.schemas.settings import from_settings
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +49,14 @@ _STAGE_SPLITS: dict[str, tuple[Split, ...]] = {
     "validate": ("val",),
     "test": ("test",),
 }
-_FLAGS = {"size": "image_size", "aggregation": "window"}
+_FLAGS = {"size": "image_size", "aggregation": "window", "faces": "face_search"}
 
 
 class DeepfakeDataModule(LightningDataModule):
-    """Face pictures of a data set, split by identity, augmented for training.
+    """Face pictures, or videos, of a data set, split by identity, augmented for training.
+
+    Pictures are taken for face crops. Videos are decoded, and their faces found and cut out, as
+    they are needed: every epoch anew, so that extracting the crops first is faster.
 
     Args:
         root: a folder with real/ and fake/ in it (also below train/, val/, test/), a folder
@@ -52,6 +70,12 @@ class DeepfakeDataModule(LightningDataModule):
             file's name, for plain folders and index.csv. Pictures of one group and class are one
             item (the frames of a clip, scored together); with '(.+)' each is an item of its own.
         balance: 'sampler' shows both classes equally often in training; 'none' as they come.
+        face: where the faces are: 'auto' takes pictures for face crops and looks for faces in
+            videos, 'crop' looks for faces in pictures, too, and 'none' takes whole frames.
+        face_search: which faces are found and kept.
+        margin: side of a crop over the longer side of its face's box.
+        sampling: frames of each video that are scored: even:16, every:0.5, keyframes, all.
+        train_frames: random frames of each video that an epoch of training sees.
         crop_size: train on random squares of this side, pixels, cut from the input-sized picture;
             scoring sees it whole. 160 of 224 halves the time of a training and keeps the scale at
             which forgeries show. Null: the whole picture.
@@ -80,6 +104,11 @@ class DeepfakeDataModule(LightningDataModule):
         resplit: bool = False,
         group_pattern: str | None = None,
         balance: Literal["none", "sampler"] = "none",
+        face: FaceMode = "auto",
+        face_search: FaceSearch = FaceSearch(),  # noqa: B008  (it is frozen)
+        margin: float = 1.3,
+        sampling: str = "even:16",
+        train_frames: int = 8,
         crop_size: int | None = None,
         augment: bool = True,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (it is frozen)
@@ -97,30 +126,37 @@ class DeepfakeDataModule(LightningDataModule):
                 f"data.crop_size is {crop_size}, and the pictures are {image_size} pixels wide",
                 next_step=f"give a size from 1 to {image_size}",
             )
+        if train_frames < 1:
+            raise UsageError(
+                f"data.train_frames is {train_frames}", next_step="give a number from 1 on"
+            )
         if isinstance(augmentation, dict):  # as a checkpoint keeps it
             augmentation = Augmentation(**augmentation)
+        if isinstance(face_search, dict):
+            face_search = from_settings(FaceSearch, {}, **face_search)
         if splits is not None:
             check_shares(splits)
         self.save_hyperparameters()
         # Checkpoints hold plain types only, so that they load with weights_only=True.
         self.hparams["augmentation"] = asdict(augmentation)
+        self.hparams["face_search"] = face_search.model_dump()
         self._augmentation = augmentation if augment else None
         self._given_preprocess = _checked(
             size=image_size,
             interpolation=interpolation,
             aggregation={"window": window},
+            margin=margin,
+            faces=face_search,
+            sampling=sampling,
             **({"mean": mean} if mean else {}),
             **({"std": std} if std else {}),
         )
         self._drawn = False  # the splits, here and not by who gave the data
-        self._datasets: dict[str, FaceDataset] = {}
-        self._usable: dict[str, NDArray[np.int64]] = {}
-        self._pictures: dict[str, NDArray[np.int64]] = {}  # digests, as in _usable
-        self._trained_on: NDArray[np.int64] | None = None
-        self._trained_before = np.array([], np.int64)  # pictures, by the checkpoint gone on from
-        self._trained_pictures: NDArray[np.int64] | None = None
-        self._content_hash: str | None = None
+        self._datasets: dict[str, FaceDataset | ClipDataset] = {}
+        self._usable: dict[str, Usable] = {}
+        self._lineage = Lineage()
         self.damaged: dict[int, str] = {}
+        self._read: Manifest | None = None
         self.manifest: Manifest | None = None
 
     def setup(self, stage: str) -> None:
@@ -129,88 +165,104 @@ class DeepfakeDataModule(LightningDataModule):
         for split in _STAGE_SPLITS.get(stage, ()):
             self.dataset(split)
 
+    def read(self) -> Manifest:
+        """Return the manifest as it comes, read once.
+
+        Raises:
+            DataError: nothing there, an unknown layout, a wrong cell.
+        """
+        if self._read is None:
+            root, pattern = Path(self.hparams["root"]), self.hparams["group_pattern"]
+            self._read = read_media(root, group_pattern=pattern)
+        return self._read
+
     def load(self) -> Manifest:
-        """Return the manifest, read and split once.
+        """Return the manifest, split.
 
         Raises:
             DataError: nothing there, an unknown layout, a wrong cell, a leaking split.
         """
         if self.manifest is not None:
             return self.manifest
-        hparams = self.hparams
-        manifest = read_media(Path(hparams["root"]), group_pattern=hparams["group_pattern"])
-        if (manifest.rows["media_type"] == "video").any():
-            raise DataError(
-                f"{manifest.origin}: it lists videos; training takes face pictures",
-                next_step="extract face crops and train on those",
-            )
+        hparams, manifest = self.hparams, self.read()
         if not len(manifest):
             raise DataError(
-                f"no data: {manifest.origin} lists no pictures", next_step="add rows to it"
+                f"no data: {manifest.origin} lists no media", next_step="add rows to it"
             )
-        rows, policy = manifest.rows, None
-        if hparams["resplit"] or rows["split"].isna().all():
-            shares = hparams["splits"] or DEFAULT_SHARES
-            rows = rows.assign(split=draw_splits(rows, shares, hparams["split_seed"]))
-            policy, self._drawn = "group", True
-        elif rows["split"].isna().any():
-            if self._is_first:
-                log.warning("%d rows of %s name no split and are not used",
-                            rows["split"].isna().sum(), manifest.origin)  # fmt: skip
-            rows = rows.assign(split=rows["split"].fillna("unused"))
-        manifest = manifest.with_rows(rows, policy)
-        check_splits(manifest)
+        unsplit = int(manifest.rows["split"].isna().sum())
+        shares = hparams["splits"] or DEFAULT_SHARES
+        manifest, self._drawn = with_splits(
+            manifest, shares, hparams["split_seed"], resplit=hparams["resplit"]
+        )
+        if unsplit and not self._drawn and self._is_first:
+            log.warning("%d rows of %s name no split and are not used", unsplit, manifest.origin)
+        if self._is_first:
+            warn_of_cost(manifest, input_kind(manifest, hparams["face"]))
         self.manifest = manifest
         return manifest
 
-    def dataset(self, split: Split) -> FaceDataset:
-        """Return the data set of a split; damaged pictures are listed and left out.
+    def dataset(self, split: Split) -> FaceDataset | ClipDataset:
+        """Return the data set of a split; damaged media are listed and left out.
 
         Raises:
             SplitError: it is empty, or has one class only (which only ``test`` may have).
-            MediaError: pictures are damaged and ``strict`` is on.
+            MediaError: media are damaged and ``strict`` is on.
         """
         preprocess, made = self.preprocess, self._datasets.get(split)
         # Another network than the last one's may need another normalisation.
         if made is None or made.preprocess != preprocess:
-            augment = None
-            crop_size = self.hparams["crop_size"]
-            if split == "train" and (self._augmentation or crop_size):
-                augment = TrainTransform(preprocess, self._augmentation, crop_size)
-            made = FaceDataset(self.load(), self._usable_rows(split), preprocess, augment)
-            self._datasets[split] = made
+            made = self._datasets[split] = self._made(split, preprocess)
         return made
 
-    def _usable_rows(self, split: Split) -> NDArray[np.int64]:
-        """Return the rows of a split that can be used; look for damaged pictures once."""
-        if split in self._usable:
-            return self._usable[split]
-        manifest = self.load()
-        rules = {"one_class": split == "test", "drawn": self._drawn}
-        check_classes(manifest.rows, split, manifest.origin, **rules)
-        chosen = manifest.rows["split"] == split
-        if split != "test":  # pictures without a label teach nothing, but can be scored
-            chosen &= manifest.rows["label"].notna()
-        rows = np.flatnonzero(chosen.to_numpy(bool))
-        count = len(rows)
-        faults, rows, digests = scan_pictures(manifest, rows, quiet=not self._is_first)
-        strict = self.hparams["strict"]
-        report_damaged(manifest, faults, count, strict=strict, quiet=not self._is_first)
-        lost = faults.index.to_numpy(np.int64)
-        self.damaged.update(zip(lost.tolist(), faults.astype(str), strict=True))
-        left = manifest.rows.iloc[rows]
-        check_classes(left, split, manifest.origin, **rules)
-        self._usable[split], self._pictures[split] = rows, digests
-        if split == "train":
-            self._trained_pictures = None
-        return rows
+    def _made(self, split: Split, preprocess: Preprocess) -> FaceDataset | ClipDataset:
+        manifest, rows = self.load(), self._usable_of(split).rows
+        augment = self.train_transform(preprocess) if split == "train" else None
+        videos = has_videos(manifest)
+        if not videos and preprocess.input != "frame":
+            return FaceDataset(manifest, rows, preprocess, augment)
+        crop = self.hparams["face"] == "crop"
+        if split != "train":
+            return ClipScores(manifest, rows, preprocess, crop_pictures=crop)
+        frames = self.hparams["train_frames"] if videos else 1
+        return ClipDraws(
+            manifest, rows, preprocess, frames=frames, augment=augment, crop_pictures=crop
+        )
+
+    def train_transform(self, preprocess: Preprocess) -> TrainTransform | None:
+        """Return the augmentation of training pictures, None where they are shown as they are."""
+        crop_size = self.hparams["crop_size"]
+        if self._augmentation is None and crop_size is None:
+            return None
+        return TrainTransform(preprocess, self._augmentation, crop_size)
+
+    def reader(self) -> ClipReader:
+        """Return what reads any row's pictures as the network sees them, without augmentation."""
+        crop = self.hparams["face"] == "crop"
+        return ClipReader(self.manifest or self.read(), self.preprocess, crop_pictures=crop)
+
+    def _usable_of(self, split: Split) -> Usable:
+        """Return the rows of a split that can be used; look for damaged media once."""
+        if split not in self._usable:
+            self._usable[split] = usable_rows(
+                self.load(), split, drawn=self._drawn, strict=self.hparams["strict"],
+                quiet=not self._is_first,
+            )  # fmt: skip
+            self.damaged.update(self._usable[split].damaged)
+            if split == "train":
+                self._lineage.forget()
+        return self._usable[split]
 
     @property
     def preprocess(self) -> Preprocess:
-        """How pictures become input: as configured, and else as the backbone was pretrained."""
+        """How pictures become input: as configured, and else as the backbone was pretrained.
+
+        Pictures that were extracted were cut out as the manifest says.
+        """
         network = self.trainer.lightning_module if self.trainer is not None else None
         statistics = getattr(network, "input_statistics", {})
-        return Preprocess(**{**statistics, **self._given_preprocess})
+        manifest = self.read()
+        given = {**statistics, **self._given_preprocess, **as_extracted(manifest)}
+        return Preprocess(input=input_kind(manifest, self.hparams["face"]), **given)
 
     def items(self) -> NDArray[np.int64]:
         """Return int64 [rows of the manifest]: which item (clip) each row belongs to."""
@@ -224,16 +276,22 @@ class DeepfakeDataModule(LightningDataModule):
         """Return the loader of ``train``: shuffled or balanced, augmented, seeded per sample."""
         dataset = self.dataset("train")
         seed = self.hparams["seed"]
-        sampler = EpochSampler(
-            dataset.labels,
-            balance=self.hparams["balance"] == "sampler",
-            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed,
-            world_size=self.trainer.world_size if self.trainer else 1,
-            rank=self.trainer.global_rank if self.trainer else 0,
-        )
+        options: dict[str, Any] = {
+            "balance": self.hparams["balance"] == "sampler",
+            "seed": int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed,
+            "world_size": self.trainer.world_size if self.trainer else 1,
+            "rank": self.trainer.global_rank if self.trainer else 0,
+        }
+        sampler: EpochSampler
+        if isinstance(dataset, ClipDraws):
+            sampler = ClipSampler(dataset.labels, frames=dataset.frames, **options)
+        else:
+            sampler = EpochSampler(dataset.labels, **options)
         # One picture left over for the last batch would break batch normalisation.
         drop_last = len(sampler) > self.hparams["batch_size"]
-        return self._loader(dataset, sampler=sampler, drop_last=drop_last)
+        return self._loader(
+            dataset, sampler=sampler, drop_last=drop_last, batch_size=self.hparams["batch_size"]
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of ``val``."""
@@ -245,7 +303,15 @@ class DeepfakeDataModule(LightningDataModule):
 
     def eval_dataloader(self, split: Split) -> DataLoader[Batch]:
         """Return a loader of any split, in the manifest's order, without augmentation."""
-        return self._loader(self.dataset(split))
+        dataset, size = self.dataset(split), self.hparams["batch_size"]
+        if not isinstance(dataset, ClipScores):
+            return self._loader(dataset, batch_size=size)
+        # A clip gives as many pictures as it has faces: a batch holds whole clips.
+        sampling = Sampling.parse(dataset.preprocess.sampling)
+        frames = int(sampling.amount or 1) if sampling.kind == "even" else size
+        if not has_videos(self.load()):
+            frames = 1
+        return self._loader(dataset, batch_size=max(1, size // frames), collate_fn=joined)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn the bytes that the loaders carry into what the network takes."""
@@ -254,13 +320,12 @@ class DeepfakeDataModule(LightningDataModule):
             images = self.trainer.precision_plugin.convert_input(images)
         return {**batch, "image": images}
 
-    def _loader(self, dataset: FaceDataset, **kwargs: Any) -> DataLoader[Batch]:
+    def _loader(self, dataset: FaceDataset | ClipDataset, **kwargs: Any) -> DataLoader[Batch]:
         workers = self.hparams["num_workers"]
         if workers is None:
             workers = min(8, max(1, (os.cpu_count() or 2) - 1))
         return DataLoader(
             dataset,  # type: ignore[arg-type]
-            batch_size=self.hparams["batch_size"],
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -274,45 +339,25 @@ class DeepfakeDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: who and what was trained on, and the preprocessing."""
-        if self._trained_on is None:
-            rows = self.load().rows
-            self._trained_on = identity_digests(rows[rows["split"] == "train"])
-        if self._content_hash is None:  # seconds on large manifests, and every checkpoint asks
-            self._content_hash = self.load().content_hash()
-        if self._trained_pictures is None:
-            own = self._pictures.get("train", np.array([], np.int64))
-            self._trained_pictures = np.union1d(own, self._trained_before)
-        return {
-            "trained_on": torch.from_numpy(self._trained_on),
-            "trained_pictures": torch.from_numpy(self._trained_pictures),
-            "content_hash": self._content_hash,
-            "preprocess": self.preprocess.to_dict(),
-        }
+        own = self._usable.get("train")
+        pictures = np.array([], np.int64) if own is None else own.digests
+        kept = self._lineage.state(self.load(), pictures)
+        return {**kept, "preprocess": self.preprocess.to_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Compare a checkpoint's data with these.
-
-        A manifest with the policy ``official`` is let through: its reports name it.
 
         Raises:
             SplitError: a scored split holds identities or pictures that the checkpoint was
                 trained on.
         """
-        trained_on = state["trained_on"].numpy()
-        pictures = np.array([], np.int64)
-        if "trained_pictures" in state:  # older checkpoints have none
-            pictures = state["trained_pictures"].numpy()
-        manifest = self.load()
-        rows = manifest.rows
-        if manifest.policy != "official":
-            for split in sorted(self._datasets.keys() - {"train"}):
-                check_unseen(rows[rows["split"] == split], trained_on, split)
-                paths = rows["path"].iloc[self._usable[split]]
-                check_new_pictures(paths, self._pictures[split], pictures, split)
+        scored = {
+            split: (self._usable[split].rows, self._usable[split].digests)
+            for split in self._datasets.keys() - {"train"}
+        }
+        check_scored(state, self.load(), scored)
         if "train" in self._datasets:  # training goes on: what was seen before stays seen
-            own = identity_digests(rows[rows["split"] == "train"])
-            self._trained_on = np.union1d(own, trained_on)
-            self._trained_before, self._trained_pictures = pictures, None
+            self._lineage.go_on_from(state)
         was, now = state["preprocess"], self.preprocess.to_dict()
         changed = {key for key in was if was[key] != now.get(key)}
         if changed and self._is_first:
@@ -324,15 +369,8 @@ class DeepfakeDataModule(LightningDataModule):
 
 def _checked(**given: Any) -> dict[str, Any]:
     """Return the given part of a preprocessing, validated."""
-    try:
-        record = Preprocess(**given)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = str(fault["loc"][0])
-        raise UsageError(
-            f"data.{_FLAGS.get(name, name)} is {given[name]!r}: {fault['msg']}",
-            next_step="correct the value",
-        ) from error
+    flags = {name: f"data.{_FLAGS.get(name, name)}" for name in given}
+    record = from_settings(Preprocess, flags, **given)
     return {name: getattr(record, name) for name in given}
 
 

@@ -109,6 +109,29 @@ def draw_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> N
     return np.array(list(shares))[split_of[component]]
 
 
+def with_splits(
+    manifest: Manifest, shares: Mapping[str, float], seed: int, *, resplit: bool = False
+) -> tuple[Manifest, bool]:
+    """Return a manifest in which every row has a split, and whether they were drawn here.
+
+    Args:
+        manifest: with splits of its own or without; rows without one are then ``unused``.
+        shares, seed: of the draw; see :func:`draw_splits`.
+        resplit: draw also where the manifest has splits.
+
+    Raises:
+        SplitError: an identity stands in two splits, or there are too few to draw.
+    """
+    rows = manifest.rows
+    drawn = resplit or bool(rows["split"].isna().all())
+    if drawn:
+        found = manifest.with_rows(rows.assign(split=draw_splits(rows, shares, seed)), "group")
+    else:
+        found = manifest.with_rows(rows.assign(split=rows["split"].fillna("unused")))
+    check_splits(found)
+    return found, drawn
+
+
 def _drawn_order(
     rows: pd.DataFrame,
     component: NDArray[np.int64],

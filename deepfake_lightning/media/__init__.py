@@ -5,25 +5,38 @@ Torch-free: training and serving use the same functions.
 
 import os
 
-# Read by OpenCV when it is imported. The limit is a second fence behind the one in images.py,
-# for formats whose headers that does not read; the log level keeps OpenCV from writing to the
-# terminal about each damaged picture, which the callers name themselves.
+# Read by OpenCV when it is imported. The limit is a second fence behind the one in images.py; the
+# log level keeps OpenCV from writing to the terminal about each damaged picture, which the
+# callers name themselves.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(100_000_000))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 
+from deepfake_lightning.media.frame_choice import choose_frames
 from deepfake_lightning.media.images import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     inspect_image,
     read_image,
 )
+from deepfake_lightning.media.limits import VIDEO_LIMITS, Limits
 from deepfake_lightning.media.network_input import normalise, resize, to_input
+from deepfake_lightning.media.video import Frame, Video, open_video
+from deepfake_lightning.media.video_inspection import inspect_video
+from deepfake_lightning.media.video_survey import VideoInfo
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "VIDEO_LIMITS",
     "VIDEO_SUFFIXES",
+    "Frame",
+    "Limits",
+    "Video",
+    "VideoInfo",
+    "choose_frames",
     "inspect_image",
+    "inspect_video",
     "normalise",
+    "open_video",
     "read_image",
     "resize",
     "to_input",

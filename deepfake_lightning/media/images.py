@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 from pathlib import Path
 
 import cv2
@@ -13,35 +12,42 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepfake_lightning.errors import MediaError
+from deepfake_lightning.media.image_headers import (
+    JPEG_END,
+    JPEG_START,
+    PNG_END,
+    PNG_START,
+    jpeg_frame,
+    picture_size,
+    tiff_with_alpha,
+)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv"})
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_NO_FRAME_HEADER = frozenset({0xC4, 0xC8, 0xCC})  # tables among the SOF markers
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode a picture.
+def read_image(source: Path | bytes) -> NDArray[np.uint8]:
+    """Decode a picture from a file, or from its bytes.
 
     Returns:
-        uint8 [H, W, 3], RGB, turned upright as its EXIF orientation says; grey and
-        transparent pictures become RGB.
+        uint8 [H, W, 3], RGB, turned upright as its EXIF orientation says; grey, palette, CMYK
+        and transparent pictures become RGB, and of 16 bits the upper 8 are kept.
 
     Raises:
-        MediaError: the file is missing, too large or not a picture.
+        MediaError: it is missing, empty, too large or not a JPEG, PNG, WebP, BMP or TIFF; the
+            message begins with the path, or with ``the upload``.
     """
-    data = _read_bytes(path)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        raise MediaError(f"{path} cannot be decoded: {error.err}") from error
+    data, known = _read_bytes(source)
+    image = _decode(data, known, cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise MediaError(f"{path} cannot be decoded", next_step="replace or remove the file")
-    return np.asarray(image, np.uint8)
+        raise MediaError(
+            f"{_name(source)} cannot be decoded",
+            why="it is damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture",
+            next_step="replace or remove the file",
+        )
+    return image
 
 
 def inspect_image(path: Path) -> tuple[str | None, int]:
@@ -56,34 +62,31 @@ def inspect_image(path: Path) -> tuple[str | None, int]:
         the fault, and a signed 64-bit blake2b digest of the file (0 where it cannot be read).
     """
     try:
-        data = _read_bytes(path)
+        data, known = _read_bytes(path)
     except MediaError as error:
         return error.what.removeprefix(f"{path} "), 0
     digest = hashlib.blake2b(data, digest_size=8).digest()
-    return _fault(data), int.from_bytes(digest, "big", signed=True)
+    return _fault(data, known), int.from_bytes(digest, "big", signed=True)
 
 
-def _fault(data: bytes) -> str | None:
+def _fault(data: bytes, known: bool) -> str | None:
     if _is_truncated(data):
         return "is truncated"
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
-    except cv2.error:
-        image = None
+    image = _decode(data, known, cv2.IMREAD_REDUCED_GRAYSCALE_8)
     return "is not a picture" if image is None else None
 
 
 def _is_truncated(data: bytes) -> bool:
     """Return whether a JPEG or PNG lacks its end; phones write more bytes after the end marker."""
     tail = data[-64:].rstrip(b"\0")
-    if data.startswith(_JPEG_START):
+    if data.startswith(JPEG_START):
         # A download cut short can be filled up with zeros, which decode as grey: the marker has
         # to be there, and after the header, where thumbnails have one of their own.
-        if tail.endswith(_JPEG_END):
+        if tail.endswith(JPEG_END):
             return False
-        if data.find(_JPEG_END, _jpeg_frame(data)) < 0:
+        if data.find(JPEG_END, jpeg_frame(data)) < 0:
             return True
-    elif not data.startswith(_PNG_START) or tail.endswith(_PNG_END):
+    elif not data.startswith(PNG_START) or tail.endswith(PNG_END):
         return False
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -93,49 +96,62 @@ def _is_truncated(data: bytes) -> bool:
     return False
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(source: Path | bytes) -> tuple[bytes, bool]:
+    """Return a picture within the limits, and whether it is of a kind whose size is known."""
+    name = _name(source)
     try:
-        size = path.stat().st_size
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
         if size == 0:
-            raise MediaError(f"{path} is empty")
+            raise MediaError(f"{name} is empty")
         if size > MAX_BYTES:
-            raise MediaError(f"{path} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
-        data = path.read_bytes()
+            raise MediaError(f"{name} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
+        data = source if isinstance(source, bytes) else source.read_bytes()
     except FileNotFoundError as error:
-        raise MediaError(f"{path} does not exist", next_step="check the root and path") from error
+        raise MediaError(f"{name} does not exist", next_step="check the root and path") from error
     except OSError as error:
-        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
-    width, height = _claimed_size(data)
+        raise MediaError(f"{name} cannot be read: {error.strerror}") from error
+    width, height = picture_size(data)
     if width * height > MAX_PIXELS:
         raise MediaError(
-            f"{path} claims {width} x {height} pixels, more than the limit of {MAX_PIXELS:,}",
+            f"{name} claims {width} x {height} pixels, more than the limit of {MAX_PIXELS:,}",
             why="a small file can claim more pixels than memory holds",
             next_step="shrink or remove it",
         )
-    return data
+    return data, width > 0 and height > 0
 
 
-def _claimed_size(data: bytes) -> tuple[int, int]:
-    """Return width and height as a PNG's or JPEG's header says, (0, 0) where there is none."""
-    if data.startswith(_PNG_START) and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
-        return width, height
-    position = _jpeg_frame(data)
-    if position < len(data):
-        height, width = struct.unpack(">HH", data[position + 5 : position + 9])
-        return width, height
-    return 0, 0
+def _name(source: Path | bytes) -> str:
+    return "the upload" if isinstance(source, bytes) else str(source)
 
 
-def _jpeg_frame(data: bytes) -> int:
-    """Return where a JPEG's frame header begins, after all thumbnails; its length without one."""
-    position = 2 if data.startswith(_JPEG_START) else len(data)
-    while position + 9 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME_HEADER:
-            return position
-        if marker == 0xFF:  # padding before a marker
-            position += 1
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
-    return len(data)
+def _decode(data: bytes, known: bool, flag: int) -> NDArray[np.uint8] | None:
+    """Return the pixels, or None for what does not decode or is none of the known kinds."""
+    if not known:  # it could claim any size
+        return None
+    if flag == cv2.IMREAD_COLOR_RGB and (tiff := tiff_with_alpha(data)):
+        upright = _without_alpha(*tiff)
+        if upright is not None:
+            return upright
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
+
+
+def _without_alpha(data: bytes, orientation: int) -> NDArray[np.uint8] | None:
+    """Return RGB, upright, of a TIFF with alpha whose own orientation has been taken out.
+
+    OpenCV darkens the colours of a TIFF by its transparency, but not those of a PNG or WebP.
+    Pillow does not, but versions of it turn such TIFFs twice, so they are turned here.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            rgb = np.array(image.convert("RGB"), np.uint8)
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return None
+    if orientation in (5, 6, 7, 8):  # columns and rows are swapped
+        rgb = rgb.transpose(1, 0, 2)
+    flip_rows = orientation in (3, 4, 7, 8)
+    flip_columns = orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(rgb[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])

@@ -165,7 +165,9 @@ class DeepfakeDetector(LightningModule):
         return logits
 
     def _step(self, batch: Batch, stage: Stage) -> Tensor:
-        logits: Tensor = self(batch["image"]).float()
+        images = batch["image"]
+        # No clip of the batch has a face: nothing to score, and something to count.
+        logits: Tensor = self(images).float() if len(images) else images.new_zeros(0, 2).float()
         self._table(stage).update(batch, logits)
         return logits
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
-from deepfake_lightning.schemas import Batch
+from deepfake_lightning.schemas import STATUSES, Batch
 
 _KEYS = ("row", "track", "frame")
 _FIELDS = (*_KEYS, "label", "logit")
+_LOST = ("lost_row", "lost_status")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Scores:
     Attributes:
         row, track, frame, label: int64 [N], as in :class:`~deepfake_lightning.schemas.Batch`.
         logit: float64 [N]; z_fake - z_real, natural log-odds.
+        lost: manifest row -> status, of items that gave no picture to score.
     """
 
     row: NDArray[np.int64]
@@ -31,6 +33,7 @@ class Scores:
     frame: NDArray[np.int64]
     label: NDArray[np.int64]
     logit: NDArray[np.float64]
+    lost: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -41,7 +44,8 @@ class Scores:
 
     def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Scores:
         """Return those that a mask or positions choose."""
-        return Scores(**{name: getattr(self, name)[chosen] for name in _FIELDS})
+        columns = {name: getattr(self, name)[chosen] for name in _FIELDS}
+        return Scores(**columns, lost=self.lost)
 
 
 class ScoreTable(Metric):
@@ -61,11 +65,13 @@ class ScoreTable(Metric):
     frame: list[Tensor]
     label: list[Tensor]
     logit: list[Tensor]
+    lost_row: list[Tensor]
+    lost_status: list[Tensor]
 
     def __init__(self, unique: bool = True) -> None:
         super().__init__()
         self.unique = unique
-        for name in _FIELDS:
+        for name in (*_FIELDS, *_LOST):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, batch: Batch, logits: Tensor) -> None:
@@ -76,10 +82,15 @@ class ScoreTable(Metric):
         self.label.append(batch["label"])
         wide = logits.detach().float()  # a difference of bfloat16 would lose digits
         self.logit.append(wide[:, 1] - wide[:, 0])
+        lost = batch.get("lost")
+        if lost is None:
+            lost = torch.zeros(0, 2, dtype=torch.int64, device=logits.device)
+        self.lost_row.append(lost[:, 0])
+        self.lost_status.append(lost[:, 1])
 
     def compute(self) -> dict[str, Tensor]:
         """Return the columns of all processes' scores, in the order of arrival."""
-        return {name: dim_zero_cat(getattr(self, name)) for name in _FIELDS}
+        return {name: dim_zero_cat(getattr(self, name)) for name in (*_FIELDS, *_LOST)}
 
     def scores(self) -> Scores:
         """Return the scores of all processes, ordered and, with ``unique``, counted once."""
@@ -99,6 +110,10 @@ class ScoreTable(Metric):
             frame=columns["frame"],
             label=columns["label"],
             logit=columns["logit"].astype(np.float64),
+            lost={
+                int(row): STATUSES[status]
+                for row, status in zip(columns["lost_row"], columns["lost_status"], strict=True)
+            },
         )
         scores = scores.select(np.lexsort([scores.frame, scores.track, scores.row]))
         if not self.unique or not len(scores):

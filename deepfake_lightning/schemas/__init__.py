@@ -5,10 +5,12 @@ and the column that is wrong.
 """
 
 from deepfake_lightning.schemas.batch import Batch
+from deepfake_lightning.schemas.extraction import Extraction
 from deepfake_lightning.schemas.manifest import (
     LABELS,
     SCORED_SPLITS,
     SPLITS,
+    STATUSES,
     Manifest,
     read_manifest,
     write_manifest,
@@ -21,8 +23,10 @@ __all__ = [
     "LABELS",
     "SCORED_SPLITS",
     "SPLITS",
+    "STATUSES",
     "Aggregation",
     "Batch",
+    "Extraction",
     "FaceSearch",
     "Manifest",
     "Preprocess",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Batch(TypedDict):
-    """One batch of B pictures.
+    """One batch of B pictures; B can be 0 in scoring, where no clip of a batch has a face.
 
     ``row``, ``track`` and ``frame`` are integers because they survive a gather over
     processes; names are looked up in the manifest by ``row``. Scores are
@@ -24,6 +24,8 @@ class Batch(TypedDict):
         row: int64 [B]; position in the manifest.
         track: int64 [B]; face track within the item, -1 where there are no tracks.
         frame: int64 [B]; frame number within the item, -1 where there are no frames.
+        lost: int64 [L, 2]; rows of items without a picture, and why: positions in
+            :data:`~deepfake_lightning.schemas.STATUSES`. Counted, never dropped.
         mask: float32 [B, 1, H, W] in [0, 1], where the picture was manipulated.
     """
 
@@ -32,4 +34,5 @@ class Batch(TypedDict):
     row: Tensor
     track: Tensor
     frame: Tensor
+    lost: NotRequired[Tensor]
     mask: NotRequired[Tensor]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake_lightning.errors import TableError
+from deepfake_lightning.schemas.extraction import Extraction
 from deepfake_lightning.schemas.table import (
     Column,
     and_more,
@@ -26,6 +29,7 @@ from deepfake_lightning.storage import write_json
 LABELS = {"real": 0, "fake": 1}
 SPLITS = ("train", "val", "calib", "test", "gate", "quarantine", "unused")
 SCORED_SPLITS = ("val", "calib", "test", "gate")
+STATUSES = ("ok", "no_face", "unreadable")
 METADATA = "metadata.json"
 _ODD_SPELLING = r"//|(?:^|/)\.(?:/|$)|/$"
 
@@ -55,6 +59,9 @@ COLUMNS = (
     Column("timestamp_ms", "Int64"),
     Column("track_id", "Int64"),
     Column("box", "string"),
+    Column("landmarks", "string"),
+    Column("face_score", "Float64"),
+    Column("status", "string", allowed=STATUSES),
     Column("licence", "string"),
 )
 
@@ -71,6 +78,7 @@ class ManifestMetadata(BaseModel):
         split_seed: seed of the split, None where nothing was drawn.
         counts: rows per split and label, for the reader's eye.
         content_hash: SHA-256 over the rows.
+        extraction: how the pictures were taken out of media, None where they came as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -81,6 +89,7 @@ class ManifestMetadata(BaseModel):
     split_seed: int | None = None
     counts: dict[str, dict[str, int]] = {}
     content_hash: str = ""
+    extraction: Extraction | None = None
 
 
 @dataclass(frozen=True)
@@ -88,16 +97,19 @@ class Manifest:
     """Rows and the folder their paths are relative to.
 
     Attributes:
-        rows: a table with the columns of :data:`COLUMNS`, indexed 0..n-1.
+        rows: a table with the columns of :data:`COLUMNS`, indexed 0..n-1. ``status`` is empty for
+            media to be used; an item in which no face was found, or that cannot be read, is a row
+            all the same, and says so there.
         root: the folder ``path`` is relative to.
         origin: the file or folder the rows were read from, for messages.
-        policy: see :class:`ManifestMetadata`.
+        policy, extraction: see :class:`ManifestMetadata`.
     """
 
     rows: pd.DataFrame
     root: Path
     origin: Path
-    policy: str = field(default="none")
+    policy: str = "none"
+    extraction: Extraction | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -105,7 +117,11 @@ class Manifest:
     def with_rows(self, rows: pd.DataFrame, policy: str | None = None) -> Manifest:
         """Return the same manifest with other rows, indexed anew, and another policy if given."""
         rows = rows.reset_index(drop=True)
-        return Manifest(rows, self.root, self.origin, policy or self.policy)
+        return replace(self, rows=rows, policy=policy or self.policy)
+
+    def usable(self) -> NDArray[np.bool_]:
+        """Return bool [rows]: those with something to look at."""
+        return np.asarray(self.rows["status"].fillna("ok") == "ok", bool)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return rows per split and label, with ``unknown`` for no label."""
@@ -188,7 +204,7 @@ def read_manifest(path: Path) -> Manifest:
     metadata = _read_metadata(path.parent / METADATA)
     rows = manifest_rows(read_table(path), path)
     root = (path.parent / metadata.root).resolve()
-    return Manifest(rows, root, path, metadata.policy)
+    return Manifest(rows, root, path, metadata.policy, metadata.extraction)
 
 
 def _read_metadata(path: Path) -> ManifestMetadata:
@@ -235,5 +251,6 @@ def write_manifest(
         split_seed=split_seed,
         counts=manifest.with_rows(rows).counts(),
         content_hash=manifest.with_rows(rows).content_hash(),
+        extraction=manifest.extraction,
     )
     write_json(path.parent / METADATA, metadata.model_dump(mode="json", by_alias=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake_lightning.errors import TableError
+from deepfake_lightning.schemas.manifest import STATUSES
 from deepfake_lightning.schemas.table import (
     Column,
     and_more,
@@ -15,8 +16,6 @@ from deepfake_lightning.schemas.table import (
     read_table,
     write_table,
 )
-
-STATUSES = ("ok", "no_face", "unreadable")
 
 COLUMNS = (
     Column("schema", "Int64", required=True, allowed=(1,)),

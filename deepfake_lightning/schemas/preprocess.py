@@ -88,7 +88,7 @@ class Preprocess(BaseModel):
         try:
             return str(Sampling.parse(text))
         except UsageError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(error.what) from error
 
     def to_dict(self) -> dict[str, object]:
         """Return the record as plain JSON types."""

@@ -40,8 +40,10 @@ class Sampling:
         """
         name, colon, number = text.strip().partition(":")
         if not colon:
-            if name == "keyframes" or name == "all":
-                return cls(name)
+            if name == "keyframes":
+                return cls("keyframes")
+            if name == "all":
+                return cls("all")
         elif name == "even" and number.isascii() and number.isdigit() and int(number) > 0:
             return cls("even", int(number))
         elif name == "every" and (seconds := _seconds(number)) is not None:

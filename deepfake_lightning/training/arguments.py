@@ -127,6 +127,9 @@ def _settings(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
         "interpolation": preprocess["interpolation"],
         "window": preprocess["aggregation"]["window"],
     }
+    # Checkpoints of before faces were looked for have none of these.
+    names = {"margin": "margin", "faces": "face_search", "sampling": "sampling"}
+    as_trained |= {flag: preprocess[key] for key, flag in names.items() if key in preprocess}
     return {"model": _plain(model), "data": {**_plain(data), **as_trained}}
 
 

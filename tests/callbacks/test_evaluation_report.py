@@ -142,3 +142,33 @@ def test_a_report_needs_a_manifest(make_detector, make_trainer, tmp_path):
     trainer = make_trainer(EvaluationReport(str(tmp_path), "run"))
     with pytest.raises(UsageError, match="EvaluationReport needs a DeepfakeDataModule"):
         trainer.test(make_detector(), loader, verbose=False)
+
+
+def test_clips_are_reported_by_track_and_those_without_a_score_by_status(
+    portrait_clips, make_data, report, tmp_path
+):
+    rows = [("real/p1.mp4", 0), ("fake/p1.mp4", 1), ("fake/two.mp4", 1), ("real/none.mp4", 0),
+            ("real/broken.mp4", 0)]  # fmt: skip
+    root = tmp_path / "clips"
+    root.mkdir()
+    for name in ("real", "fake"):
+        (root / name).symlink_to(portrait_clips / name)
+    index = "".join(f"{path},{label},test\n" for path, label in rows)
+    (root / "index.csv").write_text("path,label,split\n" + index)
+    callback, _, _ = report(root, data=make_data(root, sampling="even:3"))
+    record = _metrics(callback)
+    assert (record["pictures"], record["items"]) == (12, 3)
+    assert (record["no_face"], record["unreadable"]) == (1, 1)
+    assert callback.unscored == {"no_face": 1, "unreadable": 1}
+    table = read_predictions(callback.folder / "predictions.parquet")
+    two = table[table["path"] == "fake/two.mp4"]
+    assert two.groupby("track_id")["frame"].agg(list).to_dict() == {0: [2, 6, 10], 1: [2, 6, 10]}
+    assert table["video_id"].nunique() == 5
+    status = table.set_index("path")["status"].to_dict()
+    assert (status["real/none.mp4"], status["real/broken.mp4"]) == ("no_face", "unreadable")
+    logits = table[table["status"] == "ok"]
+    _, scores = item_scores(
+        logits["logit"].to_numpy(float), logits["video_id"].to_numpy(str),
+        logits["track_id"].to_numpy(int), logits["frame"].to_numpy(int),
+    )  # fmt: skip
+    assert record["metrics"]["item_auroc"] == summary(scores, np.array([1, 1, 0]))["auroc"]

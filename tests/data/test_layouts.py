@@ -184,11 +184,37 @@ def test_a_group_pattern_that_finds_nothing(tmp_path: Path, pattern: str, fault:
     assert fault in refusal(root, group_pattern=pattern).what
 
 
-def test_videos_among_the_pictures_are_refused(tmp_path: Path) -> None:
-    root = touch(tmp_path, "real/a.jpg", "fake/b.MP4")
-    error = refusal(root)
-    assert f"{root / 'fake/b.MP4'} is a video" in error.what
-    assert "extract face crops" in error.next_step
+def test_videos_are_items_of_their_own(tmp_path: Path) -> None:
+    names = ["real/000.mp4", "real/001.mp4", "fake/swap/000_001.MP4", "fake/swap/001_000.mp4"]
+    rows = by_path(touch(tmp_path / "set", *names, "fake/a.jpg"))
+    assert set(rows.loc[names, "media_type"]) == {"video"}
+    assert rows["video_id"].nunique() == 5
+    assert rows.loc["fake/swap/000_001.MP4", "video_id"] == "set/fake/swap/000_001"
+    assert rows.loc["fake/swap/000_001.MP4", "method"] == "swap"
+    assert rows["frame"].isna().all()
+
+
+def test_a_group_pattern_groups_videos_and_leaves_them_items(tmp_path: Path) -> None:
+    root = touch(tmp_path / "set", "real/ann_1.mp4", "real/ann_2.mp4", "fake/ann_7.mp4")
+    rows = by_path(root, group_pattern="(.+)_[0-9]+")
+    assert rows["group_id"].nunique() == 1
+    assert rows["video_id"].nunique() == 3
+    assert rows["frame"].isna().all()
+
+
+def test_media_that_differ_in_suffix_alone_are_two_items(tmp_path: Path) -> None:
+    names = ["real/a.mp4", "real/a.avi", "real/b.mp4", "real/b.jpg", "fake/c.mp4"]
+    rows = by_path(touch(tmp_path / "set", *names))
+    assert rows["video_id"].nunique() == 5
+    assert rows.loc["fake/c.mp4", "video_id"] == "set/fake/c"
+    assert rows["group_id"].nunique() == 3
+
+
+def test_media_beside_the_class_folders_have_no_label(tmp_path: Path) -> None:
+    rows = by_path(touch(tmp_path, "real/a.mp4", "fake/b.mp4", "c.mp4", "notes.txt"))
+    assert rows["label"].isna().to_dict() == {
+        "real/a.mp4": False, "fake/b.mp4": False, "c.mp4": True,
+    }  # fmt: skip
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -50,12 +51,21 @@ def test_lossy_pictures_are_what_another_decoder_sees(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_honoured(picture: Image.Image, tmp_path: Path, orientation: int) -> None:
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("clear", [False, True])
+def test_orientation_is_honoured(
+    picture: Image.Image, tmp_path: Path, orientation: int, suffix: str, clear: bool
+) -> None:
     exif = Image.Exif()
     exif[0x112] = orientation
-    path = tmp_path / "x.jpg"
+    path = tmp_path / f"x{suffix}"
+    picture.save(tmp_path / f"plain{suffix}", exif=exif, quality=95)
+    # Pillow turns transparent TIFFs wrongly, so the reference is without.
+    reference = Image.open(tmp_path / f"plain{suffix}")
+    upright = np.asarray(ImageOps.exif_transpose(reference).convert("RGB")).astype(int)
+    if clear and suffix != ".jpg":
+        picture.putalpha(200)
     image = saved(picture, path, exif=exif, quality=95)
-    upright = np.asarray(ImageOps.exif_transpose(Image.open(path))).astype(int)
     assert image.shape == upright.shape
     assert np.abs(image.astype(int) - upright).mean() < 1.5
 
@@ -70,17 +80,49 @@ def test_grey_transparent_and_palette_pictures_become_rgb(
     clear = picture.copy()
     clear.putalpha(100)
     np.testing.assert_array_equal(saved(clear, tmp_path / "rgba.png"), np.asarray(picture))
+    np.testing.assert_array_equal(saved(clear, tmp_path / "rgba.tif"), np.asarray(picture))
+    np.testing.assert_array_equal(
+        saved(clear, tmp_path / "rgba.webp", lossless=True, exact=True), np.asarray(picture)
+    )
     indexed = picture.quantize(256)
     np.testing.assert_array_equal(
         saved(indexed, tmp_path / "p.png"), np.asarray(indexed.convert("RGB"))
     )
 
 
-def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
-    deep = np.random.default_rng(0).integers(0, 65536, (20, 30)).astype(np.uint16)
-    image = saved(Image.fromarray(deep), tmp_path / "x.png")
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path: Path, suffix: str) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+    image = saved(Image.fromarray(deep[..., 0]), tmp_path / f"grey{suffix}")
     assert (image.dtype, image.shape) == (np.uint8, (20, 30, 3))
-    assert np.abs(image[..., 0].astype(float) - deep / 257).max() <= 1
+    np.testing.assert_array_equal(image[..., 0], deep[..., 0] >> 8)
+    assert cv2.imwrite(str(tmp_path / f"colour{suffix}"), deep[..., ::-1])
+    image = read_image(tmp_path / f"colour{suffix}")
+    assert image.dtype == np.uint8
+    assert np.abs(image.astype(int) - (deep >> 8)).max() <= 1
+
+
+def test_bytes_are_read_as_files_are(picture: Image.Image, tmp_path: Path) -> None:
+    image = saved(picture, tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image((tmp_path / "x.png").read_bytes()), image)
+    for content, message in ((b"", "is empty"), (b"GIF89a" * 20, "cannot be decoded")):
+        with pytest.raises(MediaError, match=f"^the upload {message}"):
+            read_image(content)
+    with pytest.raises(MediaError, match=r"^the upload claims 30000 x 30000 pixels"):
+        read_image(bomb(".png"))
+
+
+def test_stray_bytes_before_a_frame_header_do_not_hide_its_size(
+    picture: Image.Image, tmp_path: Path
+) -> None:
+    picture.save(tmp_path / "x.jpg", quality=95)
+    data = (tmp_path / "x.jpg").read_bytes()
+    place = data.index(b"\xff\xc0")
+    assert read_image(data[:place] + b"stray" + data[place:]).shape == (32, 48, 3)
+    data = bomb(".jpg")
+    place = data.index(b"\xff\xc0")
+    with pytest.raises(MediaError, match="claims 30000 x 30000 pixels"):
+        read_image(data[:place] + b"stray" + data[place:])
 
 
 def test_cmyk_becomes_rgb_with_the_right_colours(picture: Image.Image, tmp_path: Path) -> None:
@@ -177,11 +219,30 @@ def bomb(suffix: str) -> bytes:
     if suffix == ".jpg":
         start = data.index(b"\xff\xc0") + 5
         return data[:start] + struct.pack(">HH", 30000, 30000) + data[start + 4 :]
+    if suffix == ".bmp":
+        return b"BM" + bytes(12) + struct.pack("<IiiHH", 40, 30000, -30000, 1, 24) + bytes(100)
+    if suffix == ".webp":
+        size = (30000 - 1).to_bytes(3, "little")
+        return b"RIFF" + struct.pack("<I", 60) + b"WEBPVP8X" + bytes(8) + size * 2 + bytes(38)
+    if suffix == ".tif":
+        entries = [(256, 4, 1, 30000), (257, 4, 1, 30000), (258, 3, 1, 8), (262, 3, 1, 1)]
+        return (
+            b"II*\0"
+            + struct.pack("<IH", 8, 4)
+            + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        )
+    if suffix == ".btf":  # BigTIFF
+        entries = [(256, 4, 1, 30000), (257, 4, 1, 30000)]
+        return (
+            b"MM\0+"
+            + struct.pack(">HHQQ", 8, 0, 16, 2)
+            + b"".join(struct.pack(">HHQI4x", *entry) for entry in entries)
+        )
     header = b"IHDR" + struct.pack(">II", 30000, 30000) + data[24:29]
     return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif", ".btf"])
 def test_a_small_file_that_claims_a_billion_pixels_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(bomb(suffix))

@@ -75,3 +75,18 @@ def test_differences_of_half_precision_keep_their_digits():
     logits = torch.tensor([[-1.0078125, 300.0]], dtype=torch.bfloat16)
     table.update(_batch([[0, 0, 0]]), logits)
     assert table.scores().logit.tolist() == [301.0078125]
+
+
+def test_items_without_a_picture_are_kept_beside_the_scores():
+    table = ScoreTable()
+    nothing = torch.zeros(0, 2)
+    table.update({**_batch([]), "lost": torch.tensor([[7, 1], [9, 2]])}, nothing)
+    table.update(_batch([[3, 0, 0]], [1]), _pairs([0.5]))
+    table.update({**_batch([[4, 0, 0]], [1]), "lost": torch.tensor([[7, 1]])}, _pairs([1.5]))
+    scores = table.scores()
+    assert scores.row.tolist() == [3, 4]
+    assert scores.lost == {7: "no_face", 9: "unreadable"}
+    assert scores.labelled().lost == scores.lost
+    table.reset()
+    table.update({**_batch([]), "lost": torch.tensor([[7, 1]])}, nothing)
+    assert (len(table.scores()), table.scores().lost) == (0, {7: "no_face"})

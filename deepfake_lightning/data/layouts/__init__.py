@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake_lightning.data.layouts import class_folders, index_file
-from deepfake_lightning.data.layouts.frame_names import number_frames
+from deepfake_lightning.data.layouts.frame_names import number_frames, tell_apart
 from deepfake_lightning.errors import LayoutError
 from deepfake_lightning.schemas import Manifest, read_manifest
 from deepfake_lightning.schemas.manifest import has_metadata
@@ -38,6 +38,17 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     """
     if not root.exists():
         raise LayoutError(f"no data: {root} does not exist", next_step=_ways_on(root))
+    manifest = recognise(root, group_pattern=group_pattern)
+    if manifest is None:
+        raise LayoutError(
+            f"no data: {root} holds no manifest, no index.csv and no real/ and fake/ folders",
+            next_step=_ways_on(root),
+        )
+    return manifest
+
+
+def recognise(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
+    """Return the manifest of what is there, as :func:`read_media`, or None of an unknown layout."""
     if root.is_file():
         return _read_file(root, group_pattern)
     for name in MANIFEST_NAMES:
@@ -46,12 +57,7 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     if (root / INDEX_NAME).is_file():
         return _read_index(root / INDEX_NAME, group_pattern)
     manifest = class_folders.read(root, group_pattern=group_pattern)
-    if manifest is None:
-        raise LayoutError(
-            f"no data: {root} holds no manifest, no index.csv and no real/ and fake/ folders",
-            next_step=_ways_on(root),
-        )
-    return manifest.with_rows(number_frames(manifest.rows))
+    return manifest and manifest.with_rows(number_frames(tell_apart(manifest.rows)))
 
 
 def _read_file(path: Path, group_pattern: str | None) -> Manifest:
@@ -62,7 +68,7 @@ def _read_file(path: Path, group_pattern: str | None) -> Manifest:
 
 def _read_index(path: Path, group_pattern: str | None) -> Manifest:
     manifest = index_file.read(path, group_pattern=group_pattern)
-    return manifest.with_rows(number_frames(manifest.rows))
+    return manifest.with_rows(number_frames(tell_apart(manifest.rows)))
 
 
 def _ways_on(root: Path) -> str:

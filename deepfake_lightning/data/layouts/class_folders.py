@@ -27,14 +27,15 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     """Return the manifest of class folders, or None where there are none.
 
     Pictures in a sub-folder of a class folder are frames of one clip named by that folder;
-    the sub-folder directly below ``fake`` is the method where it holds further folders.
-    Other pictures are items of their own, and the same name under ``real`` and ``fake``
-    is one group. A ``group_pattern`` names their groups instead, and the pictures of one group
-    in one class folder are frames of one item.
+    the sub-folder directly below ``fake`` is the method where it holds further folders or
+    videos. Other pictures, and videos, are items of their own, and the same name under ``real``
+    and ``fake`` is one group. A ``group_pattern`` names their groups instead, and the pictures of
+    one group in one class folder are frames of one item. Media beside the class folders have no
+    label.
 
     Raises:
-        LayoutError: a folder that is neither real nor fake, videos among the pictures,
-            or names that look like frames of one video while no group is given.
+        LayoutError: a folder that is neither real nor fake, or names that look like frames of one
+            video while no group is given.
     """
     tops = _class_folders(root)
     if not tops:
@@ -47,12 +48,20 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     ]
     if not records:
         raise LayoutError(
-            f"no data: the class folders in {root} hold no pictures",
-            next_step=f"put pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in them",
+            f"no data: the class folders in {root} hold no pictures and no videos",
+            next_step="put pictures or videos in them "
+            f"({', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))})",
         )
+    records += [
+        _record(root, root, path, None, None, group_pattern)
+        for path in sorted(root.iterdir())
+        if is_media(path)
+    ]
     rows = pd.DataFrame(records)
     if group_pattern is None and rows["split"].isna().any():
-        loose = rows.loc[rows["frame"].isna() & rows["split"].isna(), "path"]
+        loose = rows.loc[
+            rows["frame"].isna() & rows["split"].isna() & (rows["media_type"] == "image"), "path"
+        ]
         refuse_frames(root, loose, "put each\n      clip's frames in a folder of its own")
     policy = "given" if rows["split"].notna().any() else "none"
     return Manifest(manifest_rows(rows, root), root, root, policy)
@@ -100,45 +109,54 @@ def _holds_class(parent: Path) -> bool:
     return any(p.name.lower() in CLASS_FOLDERS for p in _folders(parent))
 
 
+def is_media(path: Path) -> bool:
+    """Return whether a path's name is that of a visible picture or video."""
+    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    return path.suffix.lower() in known and not path.name.startswith(".") and path.is_file()
+
+
+def media_below(folder: Path) -> list[Path]:
+    """Return all pictures and videos below a folder, in the order of their paths."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [path for name in sorted(names) if is_media(path := Path(parent, name))]
+    return found
+
+
 def _files(
     root: Path, folder: Path, split: str | None, label: int, pattern: str | None
 ) -> list[dict[str, object]]:
-    records = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(parent, name)
-            suffix = path.suffix.lower()
-            if suffix in VIDEO_SUFFIXES:
-                raise LayoutError(
-                    f"{path} is a video; training takes face pictures",
-                    next_step="extract face crops first, or move the videos out of this folder",
-                )
-            if suffix in IMAGE_SUFFIXES:
-                records.append(_record(root, folder, path, split, label, pattern))
-    return records
+    return [_record(root, folder, path, split, label, pattern) for path in media_below(folder)]
 
 
 def _record(
-    root: Path, folder: Path, path: Path, split: str | None, label: int, pattern: str | None
+    root: Path,
+    folder: Path,
+    path: Path,
+    split: str | None,
+    label: int | None,
+    pattern: str | None,
 ) -> dict[str, object]:
     dataset = root.resolve().name
     relative = PurePosixPath(path.relative_to(root).as_posix())
     inside = PurePosixPath(path.relative_to(folder).as_posix())
-    in_clip = len(inside.parts) > 1
+    is_video = path.suffix.lower() in VIDEO_SUFFIXES
+    in_clip = len(inside.parts) > 1 and not is_video
     item = relative.parent if in_clip else relative.with_suffix("")
     group = inside.parent.name if in_clip else inside.stem
     if pattern is not None:
         group = matched_group(pattern, group, path)
-        item = item if in_clip else relative.parent / group
-    is_frame = in_clip or group != inside.stem
+        item = item if in_clip or is_video else relative.parent / group
+    is_frame = in_clip or (group != inside.stem and not is_video)
+    in_method = label == 1 and len(inside.parts) > (1 if is_video else 2)
     return {
         "path": str(relative),
         "label": label,
-        "media_type": "image",
+        "media_type": "video" if is_video else "image",
         "video_id": f"{dataset}/{item}",
         "group_id": f"{dataset}/{group}",
-        "method": inside.parts[0] if label == 1 and len(inside.parts) > 2 else None,
+        "method": inside.parts[0] if in_method else None,
         "dataset": dataset,
         "split": split,
         "frame": frame_number(inside.stem) if is_frame else None,

@@ -97,5 +97,18 @@ def number_frames(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(frame=numbers.astype("Int64"))
 
 
+def tell_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return manifest rows in which no two videos, and no video and picture, are one item.
+
+    ``a.mp4`` beside ``a.avi`` or ``a.jpg`` has its suffix in its ``video_id``.
+    """
+    is_video = rows["media_type"] == "video"
+    shared = is_video & rows["video_id"].duplicated(keep=False)
+    if not shared.any():
+        return rows
+    suffixes = rows["path"].map(lambda path: PurePosixPath(path).suffix)
+    return rows.assign(video_id=rows["video_id"].where(~shared, rows["video_id"] + suffixes))
+
+
 def _in_order(path: str) -> str:
     return _DIGITS.sub(lambda run: run[0].zfill(20), path)

@@ -71,25 +71,29 @@ def read(path: Path, *, group_pattern: str | None = None) -> Manifest:
     if group_pattern is not None:
         rows = _grouped(rows, path, group_pattern, frozenset(frame.columns))
     elif not {"group_id", "video_id"} & set(frame.columns) and rows["split"].isna().all():
-        refuse_frames(path, rows["path"], "add a\n      column group")
+        pictures = rows.loc[rows["media_type"] == "image", "path"]
+        refuse_frames(path, pictures, "add a\n      column group")
     policy = "given" if rows["split"].notna().any() else "none"
     return Manifest(rows, path.parent, path, policy)
 
 
 def _grouped(rows: pd.DataFrame, path: Path, pattern: str, given: frozenset[str]) -> pd.DataFrame:
-    """Return the rows with groups, and items and frames where not given, as names tell them."""
+    """Return the rows with groups, and items and frames where not given, as names tell them.
+
+    A video is an item of its own, whoever is in it.
+    """
+    is_video = rows["media_type"] == "video"
     names = rows["path"].map(PurePosixPath)
     groups = names.map(lambda name: matched_group(pattern, name.stem, path.parent / name))
     found: dict[str, pd.Series] = {"group_id": rows["dataset"] + "/" + groups}
     if "video_id" not in given:
         classes = rows["label"].map({value: name for name, value in LABELS.items()})
         folders = names.map(lambda name: str(name.parent))
-        found["video_id"] = (
-            rows["dataset"] + "/" + folders + "/" + classes.fillna("unknown") + "/" + groups
-        )
+        items = rows["dataset"] + "/" + folders + "/" + classes.fillna("unknown") + "/" + groups
+        found["video_id"] = rows["video_id"].where(is_video, items)
     if "frame" not in given:
         stems = names.map(lambda name: name.stem)
-        numbers = stems.where(stems != groups).map(frame_number, na_action="ignore")
+        numbers = stems.where((stems != groups) & ~is_video).map(frame_number, na_action="ignore")
         found["frame"] = numbers.astype("Int64")
     return rows.assign(**found)
 

@@ -1,0 +1,194 @@
+"""``extract``: face crops out of videos and pictures."""
+
+from __future__ import annotations
+
+import sys
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from deepfake_lightning.errors import DataError
+from deepfake_lightning.schemas import LABELS, Extraction, FaceSearch, Manifest
+from deepfake_lightning.schemas.settings import from_settings
+from deepfake_lightning.storage import Workspace
+
+if TYPE_CHECKING:
+    from deepfake_lightning.data.extraction import Entry, Outcome, Summary
+
+_SHOWN = 20
+
+
+def extract(
+    *inputs: str,
+    out: str | None = None,
+    faces: Literal["yunet", "none"] = "yunet",
+    sampling: str = "even:16",
+    label: Literal["real", "fake"] | None = None,
+    group_pattern: str | None = None,
+    size: int | None = None,
+    margin: float = 1.3,
+    picture_format: Literal["jpg", "png"] = "jpg",
+    quality: int = 95,
+    balance: bool = False,
+    face_search: FaceSearch = FaceSearch(),  # noqa: B008  (it is frozen)
+    workers: int | None = None,
+    shard: str = "1/1",
+    timeout: float = 3600.0,
+    workspace: str | None = None,
+    json: bool = False,
+) -> int:
+    """Take face crops, or whole frames, out of videos and pictures, and write their manifest.
+
+    Labels come from folders named real and fake, from a manifest or from --label; media without
+    one are 'unknown'. Stopped at any moment, the same command goes on where it was. A file that
+    cannot be read does not stop the others: a table at the end names it.
+
+    Args:
+        inputs: videos, pictures, manifests, and folders of them (default: data/videos in the
+            workspace).
+        out: folder for pictures and manifest (default: data/images in the workspace).
+        faces: 'yunet' finds faces and cuts them out; 'none' keeps whole frames.
+        sampling: frames of each clip: even:16 (16, evenly spaced), every:0.5 (one each half
+            second), keyframes, all.
+        label: of media that come without one.
+        group_pattern: regular expression whose first group names the person or clip in a file's
+            name, where nothing else does.
+        size: side of the crops, pixels (default: 224); of whole frames the longest side (default:
+            as they come).
+        margin: side of a crop over the longer side of its face's box.
+        picture_format: of the files; png loses nothing.
+        quality: of JPEG files, 1 to 100.
+        balance: take fewer frames from each clip of the class that has more clips.
+        face_search: which faces are found and kept.
+        workers: processes (default: as many as there are cores).
+        shard: do part 3 of 16 of the work with 3/16; other machines do the others.
+        timeout: seconds that one file may take.
+        workspace: where the workspace is (default: mlops).
+        json: print the summary as JSON.
+    """
+    from deepfake_lightning.data import extraction
+
+    place = Workspace.find(workspace)
+    roots = [Path(name) for name in inputs or [str(place.data / "videos")]]
+    folder = Path(out) if out else place.data / "images"
+    settings = from_settings(
+        Extraction,
+        {name: f"--{name}" for name in Extraction.model_fields},
+        faces=face_search if faces == "yunet" else None,
+        margin=margin,
+        sampling=sampling,
+        size=224 if size is None and faces == "yunet" else size,
+        picture_format=picture_format,
+        quality=quality,
+        balance=balance,
+    )
+    sources = extraction.list_sources(roots, label=label, group_pattern=group_pattern)
+    console = Console(stderr=json)
+    with _ExtractionProgress(console) as bar:
+        summary = extraction.extract(
+            sources, roots, folder, settings, workers=workers, shard=shard, timeout=timeout,
+            started=bar.begin, progress=bar.advance_by,
+        )  # fmt: skip
+    record = _record(summary, folder)
+    if json:
+        sys.stdout.write(dumps(record) + "\n")
+    else:
+        _print_summary(console, summary, record)
+    if summary.entries and not summary.count("ok"):
+        raise DataError(
+            f"none of {len(summary.entries)} files gave a picture",
+            next_step=f"see the reasons above, or {folder / extraction.FAILURES}",
+        )
+    return 0
+
+
+class _ExtractionProgress(Progress):
+    """A bar with files and pictures a second, and the time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("extracting"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            console=console, transient=True,
+        )  # fmt: skip
+        self._frames = 0
+        self._task = self.add_task("extracting", total=None, rate="")
+
+    def begin(self, todo: int) -> None:
+        """Be told how many files there are."""
+        self.reset(self._task, total=todo, rate="")
+
+    def advance_by(self, outcome: Outcome) -> None:
+        """Be told of a file that is done."""
+        self._frames += outcome.frames
+        task = self.tasks[0]
+        seconds = max(task.elapsed or 0.0, 1e-6)
+        files, frames = (task.completed + 1) / seconds, self._frames / seconds
+        self.update(self._task, advance=1, rate=f"{files:.1f} files/s, {frames:.0f} frames/s")
+
+
+def _record(summary: Summary, folder: Path) -> dict[str, Any]:
+    manifest = summary.manifest
+    return {
+        "out": str(folder),
+        "files": len(summary.entries),
+        "done_now": summary.done_now,
+        "ok": summary.count("ok"),
+        "no_face": summary.count("no_face"),
+        "unreadable": summary.count("unreadable"),
+        "damaged_in_part": sum(
+            e.outcome.status == "ok" and e.outcome.reason is not None for e in summary.entries
+        ),
+        "removed": summary.removed,
+        "pictures": summary.pictures,
+        "pictures_by_label": None if manifest is None else _by_label(manifest),
+        "missing": summary.missing,
+        "manifest": None if manifest is None else str(manifest.origin),
+    }
+
+
+def _by_label(manifest: Manifest) -> dict[str, int]:
+    names = {value: name for name, value in LABELS.items()}
+    labels = manifest.rows.loc[manifest.usable(), "label"].map(names).fillna("unknown")
+    return {str(name): int(count) for name, count in labels.value_counts().sort_index().items()}
+
+
+def _print_summary(console: Console, summary: Summary, record: dict[str, Any]) -> None:
+    if summary.failures:
+        console.print(_failure_table(summary.failures))
+    before = record["files"] - record["done_now"]
+    lines = [
+        f"{record['out']}: {record['pictures']:,} pictures of {record['ok']:,} files"
+        f" ({record['no_face']:,} without a face, {record['unreadable']:,} unreadable)"
+    ]
+    if before:
+        lines.append(f"{before:,} files were done before")
+    if record["damaged_in_part"]:
+        lines.append(f"{record['damaged_in_part']:,} files are damaged in part: what could be "
+                     "decoded is there")  # fmt: skip
+    if record["removed"]:
+        lines.append(f"{record['removed']:,} files are gone, and so are their pictures")
+    if summary.missing:
+        lines.append(f"{summary.missing:,} files of other shards are not done yet; the manifest is "
+                     "written by the last")  # fmt: skip
+    else:
+        counts = ", ".join(f"{v:,} {k}" for k, v in record["pictures_by_label"].items())
+        lines.append(f"labels: {counts or 'none'}")
+        lines.append(f"next: deepfake-lightning data show {record['out']}")
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _failure_table(failures: list[Entry]) -> Table:
+    table = Table(title=f"{len(failures):,} files without a picture", title_justify="left",
+                  box=None)  # fmt: skip
+    for column in ("file", "status", "reason"):
+        table.add_column(column, overflow="fold")
+    for entry in failures[:_SHOWN]:
+        table.add_row(entry.key, entry.outcome.status, entry.outcome.reason or "")
+    if len(failures) > _SHOWN:
+        table.add_row(f"... and {len(failures) - _SHOWN:,} more", "", "see failures.csv")
+    return table

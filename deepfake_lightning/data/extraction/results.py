@@ -1,0 +1,106 @@
+"""What an extraction leaves: the manifest of its pictures, and what failed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from deepfake_lightning.data.extraction.journal import Entry, Journal
+from deepfake_lightning.data.extraction.sources import Source
+from deepfake_lightning.schemas import Manifest, write_manifest
+from deepfake_lightning.schemas.manifest import COLUMNS, manifest_rows
+from deepfake_lightning.schemas.table import write_table
+
+MANIFEST = "manifest.parquet"
+FAILURES = "failures.csv"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an extraction left.
+
+    Attributes:
+        entries: what became of each source of this shard, in the order of their keys.
+        done_now: how many of them were done by this run; the others were done before.
+        missing: sources of other shards that are not done yet.
+        removed: sources that are no longer among what is asked for; their pictures are gone.
+        manifest: the table of all pictures; None as long as sources are missing.
+    """
+
+    entries: list[Entry]
+    done_now: int
+    missing: int
+    removed: int
+    manifest: Manifest | None
+
+    def count(self, status: str) -> int:
+        """Return how many sources ended as ``ok``, ``no_face`` or ``unreadable``."""
+        return sum(entry.outcome.status == status for entry in self.entries)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures this shard has."""
+        return sum(len(entry.outcome.pictures) for entry in self.entries)
+
+    @property
+    def failures(self) -> list[Entry]:
+        """The sources that gave no picture."""
+        return [entry for entry in self.entries if entry.outcome.status != "ok"]
+
+
+def finish(journal: Journal, sources: Sequence[Source]) -> tuple[Manifest, int]:
+    """Write the manifest and the table of failures; remove pictures of what is asked for no more.
+
+    Every source has to be done. Called again, it writes the same bytes.
+
+    Returns:
+        the manifest, and how many sources were removed.
+    """
+    done = journal.entries()
+    gone = done.keys() - {source.key for source in sources}
+    for key in gone:
+        shutil.rmtree(journal.home(key), ignore_errors=True)
+    entries = [done[source.key] for source in sources]
+    _write_failures(journal.out / FAILURES, entries)
+    manifest = _manifest(journal, sources, entries)
+    write_manifest(manifest, journal.out / MANIFEST)
+    journal.finish(entries)
+    return manifest, len(gone)
+
+
+def _manifest(journal: Journal, sources: Sequence[Source], entries: list[Entry]) -> Manifest:
+    found = zip(sources, entries, strict=True)
+    records = [row for source, entry in found for row in _rows(source, entry, journal)]
+    path = journal.out / MANIFEST
+    rows = manifest_rows(pd.DataFrame(records, columns=[c.name for c in COLUMNS]), path)
+    policy = "given" if rows["split"].notna().any() else "none"
+    return Manifest(rows, journal.out, path, policy, journal.settings)
+
+
+def _rows(source: Source, entry: Entry, journal: Journal) -> Iterator[dict[str, Any]]:
+    """Yield a row for each picture of a source, or one that says why there is none."""
+    if entry.outcome.status != "ok":
+        yield {**source.fields, "path": source.key, "status": entry.outcome.status}
+    folder = journal.home(entry.key).relative_to(journal.out).as_posix()
+    for picture in entry.outcome.pictures:
+        record = {name: value for name, value in picture.items() if name != "name"}
+        path = Path(folder, picture["name"]).as_posix()
+        yield {**source.fields, "media_type": "image", **record, "path": path}
+
+
+def _write_failures(path: Path, entries: list[Entry]) -> None:
+    failures = [entry for entry in entries if entry.outcome.status != "ok"]
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    columns = {
+        "source": [entry.key for entry in failures],
+        "status": [entry.outcome.status for entry in failures],
+        "reason": [entry.outcome.reason for entry in failures],
+    }
+    write_table(path, pd.DataFrame(columns))

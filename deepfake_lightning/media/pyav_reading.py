@@ -1,0 +1,175 @@
+"""Frames of a clip with PyAV: reads every kind of clip, and what is left of damaged ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_lightning.errors import MediaError
+from deepfake_lightning.media.video_index import VideoIndex, decoded_frames, packets
+from deepfake_lightning.media.video_source import VideoSource
+
+# After a jump some streams need a second key frame's distance to become whole.
+_STEPS_BACK = 2
+
+
+def first_frame(source: VideoSource) -> Any:
+    """Return PyAV's first frame of a clip, as stored.
+
+    Raises:
+        MediaError: the clip cannot be opened or nothing in it decodes.
+    """
+    for quick in (True, False):
+        container, stream = source.open_container()
+        with container:
+            read = packets(container, stream)
+            # The empty packet makes a decoder hand out what it holds back to put in order.
+            some = (next(read), av.Packet()) if quick else read
+            for frame in decoded_frames(source, some, stream):
+                return frame
+    raise MediaError(
+        f"{source.name} holds no frame that can be decoded", next_step="fetch it again"
+    )
+
+
+def upright_turn(frame: Any) -> tuple[int, bool]:
+    """Return how a stored frame is turned upright: quarter turns clockwise, after a mirroring.
+
+    The container's display matrix says so, as phones write it; angles between quarter turns
+    are rounded to the nearest.
+
+    Returns:
+        quarter turns clockwise, 0-3, and whether left and right are swapped before.
+    """
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float)
+            mirrored = a * d - b * c < 0
+            if mirrored:
+                a, b = -a, -b
+            return round(np.degrees(np.arctan2(b, a)) / 90) % 4, bool(mirrored)
+    return 0, False
+
+
+def upright_rgb(frame: Any, turn: tuple[int, bool]) -> NDArray[np.uint8]:
+    """Return uint8 [H, W, 3], RGB, of a decoded frame of any pixel format, turned upright.
+
+    The matrix from YUV to RGB and the range of levels are the ones that the stream names (BT.601,
+    709, 2020 ...); where it names none it is BT.601 with levels 16-235, as ffmpeg takes it,
+    whatever the size. HDR transfer curves are left as they are.
+    """
+    image = frame.to_ndarray(format="rgb24")
+    quarters, mirrored = turn
+    if mirrored:
+        image = image[:, ::-1]
+    if quarters:
+        image = np.rot90(image, -quarters)
+    return np.ascontiguousarray(image)
+
+
+def read_frames(
+    source: VideoSource, index: VideoIndex, positions: Sequence[int], turn: tuple[int, bool]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield position and picture of the frames at ``positions`` (ascending) that decode.
+
+    Stretches of a key frame's distance or more without a wanted frame are jumped over, and of
+    key frames alone nothing else is decoded.
+
+    Raises:
+        MediaError: the clip cannot be opened any more, or a frame is larger than the limit.
+    """
+    if not index.dated or not index.seekable:
+        for position, frame in _decode(source, index, list(positions), None):
+            yield position, upright_rgb(frame, turn)
+        return
+    for run in _runs(index, positions):
+        start = max(_key_before(index, run[0]), 0)
+        for position, frame in _decode_from(source, index, run, start):
+            yield position, upright_rgb(frame, turn)
+
+
+def decodable_positions(source: VideoSource, index: VideoIndex) -> list[int]:
+    """Return the positions of all frames that decode; costs decoding the whole clip."""
+    everything = range(len(index.pts))
+    return [position for position, _ in _decode(source, index, everything, None)]
+
+
+def _decode_from(
+    source: VideoSource, index: VideoIndex, run: Sequence[int], start: int
+) -> Iterator[tuple[int, Any]]:
+    """Decode a run from key frame ``start`` on; what does not come out, once from further back."""
+    keys_only = len(run) > 1 and bool(np.isin(run, index.keyframes).all())
+    waiting = list(run)
+
+    def again(until: int) -> Iterator[tuple[int, Any]]:
+        missed = [position for position in waiting if position < until]
+        del waiting[: len(missed)]
+        if missed and (start > 0 or keys_only):
+            yield from _decode(source, index, missed, max(start - _STEPS_BACK, 0))
+
+    for position, frame in _decode(source, index, run, start, keys_only):
+        yield from again(position)
+        del waiting[0]
+        yield position, frame
+    yield from again(len(index.pts))
+
+
+def _decode(
+    source: VideoSource,
+    index: VideoIndex,
+    wanted: Sequence[int],
+    start: int | None,
+    keys_only: bool = False,
+) -> Iterator[tuple[int, Any]]:
+    """Yield those of ``wanted`` that come out when decoding from key frame number ``start`` on."""
+    if not len(wanted):
+        return
+    container, stream = source.open_container()
+    with container:
+        if keys_only:
+            stream.codec_context.skip_frame = "NONKEY"
+        if start:
+            with suppress(av.FFmpegError, OSError):  # no way to jump: goes on from the beginning
+                container.seek(int(index.key_dts[start]), stream=stream)
+        yield from _picked(source, index, wanted, container, stream)
+
+
+def _picked(
+    source: VideoSource, index: VideoIndex, wanted: Sequence[int], container: Any, stream: Any
+) -> Iterator[tuple[int, Any]]:
+    numbers = {
+        int(index.pts[position]) if index.dated else position: position for position in wanted
+    }
+    last = max(numbers)
+    previous = -1
+    for count, frame in enumerate(decoded_frames(source, packets(container, stream), stream)):
+        number = frame.pts if index.dated else count
+        if number is None:
+            continue
+        position = numbers.get(number, -1)
+        if position > previous:
+            yield position, frame
+            previous = position
+        if number >= last:
+            return
+
+
+def _runs(index: VideoIndex, positions: Sequence[int]) -> Iterator[list[int]]:
+    """Split ``positions`` where at least one whole stretch between key frames lies between."""
+    run: list[int] = []
+    for position in positions:
+        if run and _key_before(index, position) > _key_before(index, run[-1]) + 1:
+            yield run
+            run = []
+        run.append(position)
+    if run:
+        yield run
+
+
+def _key_before(index: VideoIndex, position: int) -> int:
+    return int(np.searchsorted(index.keyframes, position, side="right")) - 1

@@ -1,0 +1,51 @@
+"""What is shown of a data set."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deepfake_lightning import DeepfakeDataModule
+from deepfake_lightning.data.preview import preview
+from deepfake_lightning.errors import DataError
+
+
+def module(root: Path, **options: Any) -> DeepfakeDataModule:
+    return DeepfakeDataModule(str(root), image_size=64, sampling="even:2", **options)
+
+
+def test_examples_of_each_label_plain_and_augmented(faces: Path) -> None:
+    strips = preview(module(faces, crop_size=48), count=3, seed=0)
+    assert [strip.name for strip in strips] == ["real", "fake"]
+    for strip in strips:
+        assert len(set(strip.names)) == 3
+        assert strip.before.shape == (3, 64, 64, 3)
+        assert strip.after is not None
+        assert strip.after.shape == (3, 48, 48, 3)
+    again = preview(module(faces, crop_size=48), count=3, seed=0)
+    np.testing.assert_array_equal(again[0].before, strips[0].before)
+    assert preview(module(faces), count=3, seed=1)[0].names != strips[0].names
+
+
+def test_nothing_augmented_where_a_training_augments_nothing(faces: Path) -> None:
+    assert preview(module(faces, augment=False), count=1, seed=0)[0].after is None
+
+
+def test_clips_too_and_what_is_passed_over_is_named(portrait_clips: Path, caplog: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        real, fake = preview(module(portrait_clips), count=12, seed=0)
+    assert len(real.before) == len(fake.before) == 12  # of 10 and 11 clips: some frames more
+    assert "real/broken.mp4" in caplog.text
+    assert "no face was found in real/none.mp4" in caplog.text
+
+
+def test_nothing_to_show(tmp_path: Path) -> None:
+    for name in ("real/a.jpg", "fake/b.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match="nothing that can be shown"):
+        preview(module(tmp_path), count=2, seed=0)
