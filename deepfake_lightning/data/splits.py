@@ -116,7 +116,8 @@ def with_splits(
 
     Args:
         manifest: with splits of its own or without; rows without one are then ``unused``.
-        shares, seed: of the draw; see :func:`draw_splits`.
+        shares: of the draw, see :func:`draw_splits`.
+        seed: of the draw.
         resplit: draw also where the manifest has splits.
 
     Raises:

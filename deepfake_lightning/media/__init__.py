@@ -11,6 +11,10 @@ import os
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(100_000_000))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 
+from deepfake_lightning.media.face_crops import crop_face, sharpness
+from deepfake_lightning.media.face_detector import Face, FaceDetector
+from deepfake_lightning.media.face_reader import FaceReader, FoundFace
+from deepfake_lightning.media.face_tracks import FaceTracker
 from deepfake_lightning.media.frame_choice import choose_frames
 from deepfake_lightning.media.images import (
     IMAGE_SUFFIXES,
@@ -28,16 +32,23 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "VIDEO_LIMITS",
     "VIDEO_SUFFIXES",
+    "Face",
+    "FaceDetector",
+    "FaceReader",
+    "FaceTracker",
+    "FoundFace",
     "Frame",
     "Limits",
     "Video",
     "VideoInfo",
     "choose_frames",
+    "crop_face",
     "inspect_image",
     "inspect_video",
     "normalise",
     "open_video",
     "read_image",
     "resize",
+    "sharpness",
     "to_input",
 ]

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_lightning.schemas import Preprocess
 
+Interpolation = Literal["area", "linear", "cubic"]
 _INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
 def resize(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     """Return ``image`` (uint8 [H, W, 3]) at the input size, uint8 [size, size, 3]."""
-    if image.shape[:2] == (preprocess.size, preprocess.size):
+    return resize_square(image, preprocess.size, preprocess.interpolation)
+
+
+def resize_square(
+    image: NDArray[np.uint8], size: int, interpolation: Interpolation
+) -> NDArray[np.uint8]:
+    """Return ``image`` (uint8 [H, W, 3]) as uint8 [size, size, 3]."""
+    if image.shape[:2] == (size, size):
         return image
-    size = (preprocess.size, preprocess.size)
-    flag = _INTERPOLATIONS[preprocess.interpolation]
-    return np.asarray(cv2.resize(image, size, interpolation=flag), np.uint8)
+    flag = _INTERPOLATIONS[interpolation]
+    return np.asarray(cv2.resize(image, (size, size), interpolation=flag), np.uint8)
 
 
 def normalise(image: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.float32]:

@@ -111,8 +111,8 @@ def main() -> None:
                         f"{verdict(statistics.median(ratios), GOAL, at_least=True)}")  # fmt: skip
         result[f"workers_{workers}"] = {"ratio": figures(ratios), "seconds": figures(taken)}
     pictures = sum(len(e.outcome.pictures) for e in summary.entries)
-    print(f"median (lowest-highest) of {args.rounds} rounds; {len(sources)} clips, {args.sampling}, "
-          f"{pictures} pictures")  # fmt: skip
+    print(f"median (lowest-highest) of {args.rounds} rounds")
+    print(f"{len(sources)} clips, {args.sampling}, {pictures} pictures")
     print_table(rows)
     print("\n".join(verdicts))
     if args.json:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,9 @@ def test_frames_are_drawn_from_the_whole_clip(portrait_clips: Path) -> None:
     data = module(portrait_clips, augment=False)
     dataset = data.dataset("train")
     assert isinstance(dataset, ClipDraws)
-    seen = Counter(int(dataset[(0, seed, slot)]["frame"]) for seed in range(30) for slot in range(4))
+    seen = Counter(
+        int(dataset[(0, seed, slot)]["frame"]) for seed in range(30) for slot in range(4)
+    )
     assert set(seen) == set(range(12))
     first = [int(dataset[(0, seed, 0)]["frame"]) for seed in range(30)]
     assert set(first) == {0, 1, 2}
