@@ -40,9 +40,9 @@ def crop_face(
     x, y, width, height = face.box
     centre = (x + width / 2, y + height / 2)
     side = max(2, round(margin * face.size))
-    if align:
-        return resize_square(_turned(image, face, centre, side), size, interpolation)
     left, top = round(centre[0] - side / 2), round(centre[1] - side / 2)
+    if align:
+        return resize_square(_turned(image, face, left, top, side), size, interpolation)
     return resize_square(_window(image, left, top, side), size, interpolation)
 
 
@@ -58,13 +58,14 @@ def _window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray
 
 
 def _turned(
-    image: NDArray[np.uint8], face: Face, centre: tuple[float, float], side: int
+    image: NDArray[np.uint8], face: Face, left: int, top: int, side: int
 ) -> NDArray[np.uint8]:
-    """Return the square with the line of the eyes level, at the frame's own scale."""
-    right, left = face.landmarks[0], face.landmarks[1]
-    angle = math.degrees(math.atan2(float(left[1] - right[1]), float(left[0] - right[0])))
-    turn = cv2.getRotationMatrix2D(centre, angle, 1.0)
-    turn[:, 2] += (side - 1) / 2 - np.array(centre)
+    """Return the square, turned about its centre so that the line of the eyes is level."""
+    across, down = (float(value) for value in face.landmarks[1] - face.landmarks[0])
+    # The middle of the square in numbers of pixels, which count from the middle of the first.
+    middle = (left + (side - 1) / 2, top + (side - 1) / 2)
+    turn = cv2.getRotationMatrix2D(middle, math.degrees(math.atan2(down, across)), 1.0)
+    turn[:, 2] -= (left, top)
     return np.asarray(
         cv2.warpAffine(
             image, turn, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

@@ -51,13 +51,13 @@ def test_one_list_names_each(damaged: Manifest, caplog: pytest.LogCaptureFixture
         report_damaged(damaged, faults, 6, strict=False, quiet=True)
     assert len(caplog.records) == 1
     lines = caplog.records[0].getMessage().splitlines()
-    assert lines[0].startswith(f"2 of 6 pictures in {damaged.root} are skipped")
+    assert lines[0].startswith(f"2 of 6 files in {damaged.root} are skipped")
     assert lines[1:] == ["  fake/person1.jpg: is truncated", "  real/person1.jpg: is empty"]
 
 
 def test_strict_mode_stops(damaged: Manifest) -> None:
     faults = scan_media(damaged, np.arange(6), quiet=True).faults
-    with pytest.raises(MediaError, match=r"2 of 6 pictures") as caught:
+    with pytest.raises(MediaError, match=r"2 of 6 files") as caught:
         report_damaged(damaged, faults, 6, strict=True, quiet=False)
     assert "real/person1.jpg: is empty" in caught.value.what
     assert "--data.strict false" in caught.value.next_step
@@ -65,7 +65,7 @@ def test_strict_mode_stops(damaged: Manifest) -> None:
 
 def test_nothing_left_stops_and_does_not_offer_to_go_on(damaged: Manifest) -> None:
     faults = scan_media(damaged, np.array([1, 4]), quiet=True).faults
-    with pytest.raises(MediaError, match=r"2 of 2 pictures") as caught:
+    with pytest.raises(MediaError, match=r"2 of 2 files") as caught:
         report_damaged(damaged, faults, 2, strict=False, quiet=False)
     assert "--data.strict" not in caught.value.next_step
 

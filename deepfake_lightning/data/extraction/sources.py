@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from deepfake_lightning.data.layouts import recognise
-from deepfake_lightning.data.layouts.class_folders import is_media, media_below
+from deepfake_lightning.data.layouts.class_folders import is_media, media_below, refuse_odd_name
 from deepfake_lightning.errors import DataError, LayoutError, UsageError
 from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, Manifest, Sampling
@@ -61,12 +60,6 @@ def list_sources(
         for source in _sources_of(path, group_pattern):
             sources.setdefault(source.file.resolve(), source)
     found = [_labelled(source, label) for source in sources.values()]
-    odd = [source.file for source in found if not _is_text(source.key)]
-    if odd:
-        raise LayoutError(
-            f"{os.fsencode(odd[0])!r}: a name that is not UTF-8 cannot stand in a manifest",
-            next_step="rename the file",
-        )
     keys = Counter(source.key for source in found)
     shared, times = keys.most_common(1)[0]
     if times > 1:
@@ -82,6 +75,7 @@ def _sources_of(path: Path, group_pattern: str | None) -> list[Source]:
     if not path.exists():
         raise LayoutError(f"{path} does not exist", next_step="check the path")
     if is_media(path):
+        refuse_odd_name(path)
         return _from_manifest(_unlabelled(path.parent, [path]))
     if path.is_file() and path.suffix.lower() not in (".csv", ".parquet"):
         raise LayoutError(
@@ -139,11 +133,6 @@ def _from_manifest(manifest: Manifest) -> list[Source]:
         Source(f"{fields['dataset']}/{path}", manifest.root / path, fields)
         for path, fields in zip(rows["path"], plain.to_dict("records"), strict=True)
     ]
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a file's name is UTF-8; Python smuggles other bytes through as surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _labelled(source: Source, label: str | None) -> Source:

@@ -116,12 +116,32 @@ def is_media(path: Path) -> bool:
 
 
 def media_below(folder: Path) -> list[Path]:
-    """Return all pictures and videos below a folder, in the order of their paths."""
-    found = []
+    """Return all pictures and videos below a folder, in the order of their paths.
+
+    Raises:
+        LayoutError: a name is not UTF-8, as those in a manifest have to be.
+    """
+    found: list[Path] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [path for name in sorted(names) if is_media(path := Path(parent, name))]
+    for path in found:
+        refuse_odd_name(path)
     return found
+
+
+def refuse_odd_name(path: Path) -> None:
+    """Refuse a file whose name is not UTF-8.
+
+    Raises:
+        LayoutError: names it.
+    """
+    # Python smuggles other bytes through as surrogates.
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise LayoutError(
+            f"{os.fsencode(path)!r}: a name that is not UTF-8 cannot stand in a manifest",
+            next_step="rename the file",
+        )
 
 
 def _files(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from deepfake_lightning.data.extraction import Summary, extract, list_sources
-from deepfake_lightning.data.extraction.worker import Job
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.media import read_image
 from deepfake_lightning.schemas import Extraction, FaceSearch, read_manifest
@@ -220,8 +219,10 @@ def test_a_worker_that_dies_or_hangs_costs_one_file(
     for name in ("real/p0.mp4", "real/p1.mp4", "real/p2.mp4", "fake/p3.mp4"):
         (clips / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(portrait_clips / name, clips / name)
-    module = "deepfake_lightning.data.extraction.run.extract_one"
-    monkeypatch.setattr(module, _die_or_hang)
+    (tmp_path / "faulty_worker.py").write_text(_FAULTY)  # where the processes find it
+    monkeypatch.syspath_prepend(tmp_path)
+    faulty = importlib.import_module("faulty_worker").faulty
+    monkeypatch.setattr("deepfake_lightning.data.extraction.run.extract_one", faulty)
     summary = run(clips, tmp_path / "out", timeout=3.0)
     reasons = {entry.key: entry.outcome.reason or "" for entry in summary.failures}
     assert set(reasons) == {"set/real/p0.mp4", "set/real/p1.mp4", "set/fake/p3.mp4"}
@@ -233,17 +234,19 @@ def test_a_worker_that_dies_or_hangs_costs_one_file(
     assert failures.count("unreadable") == 3
 
 
-def _die_or_hang(job: Job) -> Any:
-    from deepfake_lightning.data.extraction.worker import extract_one
+_FAULTY = """
+import os, signal, time
+from deepfake_lightning.data.extraction.worker import extract_one
 
-    name = job.file.name
-    if name == "p0.mp4":
+def faulty(job):
+    if job.file.name == "p0.mp4":
         os.kill(os.getpid(), signal.SIGSEGV)
-    if name == "p1.mp4":
+    if job.file.name == "p1.mp4":
         time.sleep(60)
-    if name == "p3.mp4":
+    if job.file.name == "p3.mp4":
         return 1 / 0
     return extract_one(job)
+"""
 
 
 def test_whole_frames(portrait_clips: Path, tmp_path: Path) -> None:
