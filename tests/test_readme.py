@@ -30,11 +30,14 @@ def _blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, make_faces: Any) -> Path:
-    """Return a folder like a reader's: the configurations, and ``faces`` of one's own."""
+def place(tmp_path_factory: pytest.TempPathFactory, portrait_clips: Path) -> Path:
+    """Return a folder like a reader's: the configurations, and ``videos`` of one's own."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(ROOT / "configs", folder / "configs")
-    make_faces(folder / "faces", people=30)
+    for clip in portrait_clips.glob("*/p*.mp4"):
+        copy = folder / "videos" / clip.relative_to(portrait_clips)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, copy)
     python = _blocks("python")
     (folder / "bell.py").write_text(next(text for text in python if "class Bell" in text))
     return folder
@@ -99,7 +102,7 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 def test_the_table_says_what_works() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| (works|not yet)", README, re.MULTILINE)
     names = {
-        re.match(r"[a-z]+( demo)?", command).group(0): state  # type: ignore[union-attr]
+        re.match(r"(data )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
         for cell, state in rows
         for command in re.findall(r"`([^`]+)`", cell)
     }

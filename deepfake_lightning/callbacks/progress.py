@@ -11,6 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch.utils.data import DataLoader
 
+from deepfake_lightning.data.clip_dataset import ClipDataset
+
 _SHOWN = ("train/loss_step", "val/loss", "val/auroc", "val/eer")
 _LINE = (
     ("train/loss", "train loss"),
@@ -99,17 +101,18 @@ def _headline(trainer: Trainer, model: LightningModule) -> str:
     total, trained = sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
     name = model.hparams.get("backbone", type(model).__name__)
     loaders = {"train": trainer.train_dataloader, "val": trainer.val_dataloaders}
-    counts = {split: _pictures(loader) for split, loader in loaders.items()}
+    counts = {split: _size(loader) for split, loader in loaders.items()}
     known = [f"{count:,} {split}" for split, count in counts.items() if count is not None]
     device = trainer.strategy.root_device.type
     parts = [f"{name}: {_count(total)} parameters, {_count(trained)} trained"]
     if known:
-        parts.append(f"{' and '.join(known)} pictures")
+        clips = isinstance(getattr(trainer.train_dataloader, "dataset", None), ClipDataset)
+        parts.append(f"{' and '.join(known)} {'clips' if clips else 'pictures'}")
     parts.append(device if trainer.world_size == 1 else f"{trainer.world_size} x {device}")
     return " · ".join(parts)
 
 
-def _pictures(loader: object) -> int | None:
+def _size(loader: object) -> int | None:
     if isinstance(loader, DataLoader) and isinstance(loader.dataset, Sized):
         return len(loader.dataset)
     return None

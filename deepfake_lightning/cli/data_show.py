@@ -53,9 +53,10 @@ def data_show(
     path = Path(out) if out else Workspace.find(workspace).root / "evaluation" / "data.png"
     with atomic_write(path) as file:
         contact_sheet(images, captions, columns=count).savefig(file, format="png")
-    names = ", ".join(strip.name for strip in strips)
+    names = "; ".join(strip.name for strip in strips)
+    below = "plain above, augmented below" if strips[0].after is not None else "not augmented"
     Console().print(
-        f"{path}: {names}\nplain above, augmented below\n"
+        f"{path}: {names}\n{below}\n"
         f"next: deepfake-lightning fit --config {config or 'configs/lite0.yaml'} "
         f"--data.root {root}",
         highlight=False, markup=False, soft_wrap=True,

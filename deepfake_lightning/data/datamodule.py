@@ -29,7 +29,8 @@ from deepfake_lightning.data.face_input import (
     as_extracted,
     has_videos,
     input_kind,
-    warn_of_cost,
+    warn_of_decoding,
+    warn_of_whole_frames,
 )
 from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.data.lineage import Lineage, check_scored
@@ -161,7 +162,9 @@ class DeepfakeDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Read the data and make the data sets of a stage (``fit``, ``validate``, ``test``)."""
-        self.load()
+        manifest = self.load()
+        if stage == "fit" and self._is_first and "train" not in self._datasets:
+            warn_of_decoding(manifest)
         for split in _STAGE_SPLITS.get(stage, ()):
             self.dataset(split)
 
@@ -197,7 +200,7 @@ class DeepfakeDataModule(LightningDataModule):
         if unsplit and not self._drawn and self._is_first:
             log.warning("%d rows of %s name no split and are not used", unsplit, manifest.origin)
         if self._is_first:
-            warn_of_cost(manifest, input_kind(manifest, hparams["face"]))
+            warn_of_whole_frames(input_kind(manifest, hparams["face"]))
         self.manifest = manifest
         return manifest
 

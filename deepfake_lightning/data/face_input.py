@@ -50,13 +50,17 @@ def as_extracted(manifest: Manifest) -> dict[str, Any]:
     return {"margin": made.margin, "sampling": made.sampling, **faces}
 
 
-def warn_of_cost(manifest: Manifest, kind: str) -> None:
-    """Say what whole frames and videos mean for a training."""
+def warn_of_whole_frames(kind: str) -> None:
+    """Say what it means that no face is looked for."""
     if kind == "whole":
         log.warning(
             "whole frames are trained on and scored: no face is looked for, and most of a frame "
             "says nothing of it"
         )
+
+
+def warn_of_decoding(manifest: Manifest) -> None:
+    """Say what training on videos costs."""
     if has_videos(manifest):
         log.warning(
             "videos are decoded anew every epoch; `deepfake-lightning extract %s --out FOLDER` "

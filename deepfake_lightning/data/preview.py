@@ -24,7 +24,7 @@ class Strip:
 
     Attributes:
         name: e.g. ``fake, Deepfakes``.
-        names: of the files, without their folders.
+        names: of the clips and pictures, without their folders.
         before: uint8 [N, S, S, 3], as the network sees them in scoring.
         after: uint8 [N, C, C, 3], augmented; None where a training augments nothing.
     """
@@ -53,7 +53,8 @@ def preview(data: DeepfakeDataModule, *, count: int, seed: int) -> list[Strip]:
     generator = np.random.default_rng(seed)
     strips = []
     for name, rows in _kinds(manifest.rows[manifest.usable()]):
-        shown = list(_examples(reader, manifest.rows, generator.permutation(rows), count))
+        drawn = _others_first(manifest.rows, generator.permutation(rows))
+        shown = list(_examples(reader, manifest.rows, drawn, count))
         if not shown:
             continue
         before = np.stack([image for _, image in shown])
@@ -82,15 +83,22 @@ def _kinds(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
         yield kind, rows.index[kinds == kind].to_numpy(np.int64)
 
 
+def _others_first(rows: pd.DataFrame, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows in an order in which no clip comes again before all have come."""
+    items = rows["video_id"].iloc[drawn]
+    return drawn[np.argsort(items.groupby(items).cumcount().to_numpy(), kind="stable")]
+
+
 def _examples(
     reader: ClipReader, rows: pd.DataFrame, drawn: NDArray[np.int64], count: int
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield pictures of different files as far as there are any, one of the middle of each."""
+    """Yield the name and the picture of different files, one of the middle of each; then others."""
     found, given = 0, []
     for row in drawn:
         if found == count:
             return
-        path = str(rows["path"].iloc[row])
+        path, item = rows[["path", "video_id"]].iloc[row]
+        name = item.rpartition("/")[2]
         try:
             pictures = reader.pictures(int(row))
         except MediaError as error:
@@ -100,9 +108,9 @@ def _examples(
             log.warning("passed over: no face was found in %s", path)
             continue
         middle = len(pictures) // 2
-        given += [(path, picture) for at, picture in enumerate(pictures) if at != middle]
+        given += [(name, picture) for at, picture in enumerate(pictures) if at != middle]
         found += 1
-        yield path.rsplit("/", 1)[-1], pictures[middle].image
+        yield name, pictures[middle].image
     spare = given[:: max(1, len(given) // max(1, count - found))]
-    for path, picture in spare[: count - found]:  # few clips: more frames of them
-        yield path.rsplit("/", 1)[-1], picture.image
+    for name, picture in spare[: count - found]:  # few clips: more frames of them
+        yield name, picture.image

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas.preprocess import FaceSearch
-from deepfake_lightning.schemas.sampling import Sampling
+from deepfake_lightning.schemas.sampling import SamplingText
 
 
 class Extraction(BaseModel):
@@ -20,7 +19,8 @@ class Extraction(BaseModel):
     Attributes:
         faces: how faces are found; None where whole frames are kept.
         margin: side of a crop over the longer side of its face's box.
-        sampling: which frames of a clip are looked at, see :class:`Sampling`.
+        sampling: which frames of a clip are looked at, see
+            :class:`~deepfake_lightning.schemas.Sampling`.
         size: side of the crops, pixels; for whole frames the longest side, None as they come.
         picture_format: of the files; ``png`` loses nothing.
         quality: of JPEG files.
@@ -31,16 +31,8 @@ class Extraction(BaseModel):
 
     faces: FaceSearch | None = FaceSearch()
     margin: float = Field(default=1.3, ge=1.0, le=4.0)
-    sampling: str = "even:16"
+    sampling: SamplingText = "even:16"
     size: int | None = Field(default=224, ge=16, le=4096)
     picture_format: Literal["jpg", "png"] = "jpg"
     quality: int = Field(default=95, ge=1, le=100)
     balance: bool = False
-
-    @field_validator("sampling")
-    @classmethod
-    def _known_sampling(cls, text: str) -> str:
-        try:
-            return str(Sampling.parse(text))
-        except UsageError as error:
-            raise ValueError(error.what) from error

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from deepfake_lightning.errors import UsageError
-from deepfake_lightning.schemas.sampling import Sampling
+from deepfake_lightning.schemas.sampling import SamplingText
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -65,7 +64,8 @@ class Preprocess(BaseModel):
         interpolation: ``area`` (no aliasing when shrinking), ``linear`` or ``cubic``.
         margin: side of a crop over the longer side of its face's box.
         faces: how faces are found, where ``input`` is ``frame``.
-        sampling: which frames of a clip are looked at, see :class:`Sampling`.
+        sampling: which frames of a clip are looked at, see
+            :class:`~deepfake_lightning.schemas.Sampling`.
         aggregation: from frame scores to the item's score.
     """
 
@@ -79,16 +79,8 @@ class Preprocess(BaseModel):
     interpolation: Literal["area", "linear", "cubic"] = "area"
     margin: float = Field(default=1.3, ge=1.0, le=4.0)
     faces: FaceSearch = FaceSearch()
-    sampling: str = "even:16"
+    sampling: SamplingText = "even:16"
     aggregation: Aggregation = Aggregation()
-
-    @field_validator("sampling")
-    @classmethod
-    def _known_sampling(cls, text: str) -> str:
-        try:
-            return str(Sampling.parse(text))
-        except UsageError as error:
-            raise ValueError(error.what) from error
 
     def to_dict(self) -> dict[str, object]:
         """Return the record as plain JSON types."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from deepfake_lightning.errors import UsageError
 
@@ -60,3 +62,14 @@ def _seconds(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None
+
+
+def _checked(text: str) -> str:
+    try:
+        return str(Sampling.parse(text))
+    except UsageError as error:
+        raise ValueError(error.what) from error  # as pydantic wants it
+
+
+SamplingText = Annotated[str, AfterValidator(_checked)]
+"""A sampling as a record keeps it."""

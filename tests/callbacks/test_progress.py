@@ -53,3 +53,9 @@ def test_a_million_parameters_are_rounded(make_detector, lines):
     detector.more = type(detector.head)(1000, 3500)
     printed, _ = lines(detector, max_epochs=1)
     assert "3.6 M parameters" in printed[0]
+
+
+def test_clips_are_called_clips(portrait_clips, make_data, make_detector, make_trainer, capsys):
+    data = make_data(portrait_clips, sampling="even:1", train_frames=1, group_pattern="(.+)")
+    make_trainer(TrainingProgress(), enable_progress_bar=True).fit(make_detector(), data)
+    assert re.search(r"\d+ train and \d+ val clips", capsys.readouterr().out)

@@ -205,3 +205,19 @@ def test_the_sampler_gives_each_clip_in_a_row(world: int) -> None:
     assert {draw[0] for part in draws for draw in part} == set(range(5))
     ranks[0].set_epoch(1)
     assert list(ranks[0]) != draws[0]
+
+
+def test_crops_on_the_fly_are_those_that_are_extracted(
+    portrait_clips: Path, tmp_path: Path
+) -> None:
+    from deepfake_lightning.data.extraction import extract, list_sources
+    from deepfake_lightning.schemas import Extraction
+
+    splits = {**TRAIN, "real/p8.mp4": "val", "fake/p8.mp4": "val", "fake/two.mp4": "test"}
+    root = index(portrait_clips, tmp_path / "set", splits)
+    settings = Extraction(sampling="even:4", size=64, picture_format="png")
+    extract(list_sources([root]), [root], tmp_path / "out", settings, workers=1)
+    direct, crops = scored(module(root)), scored(module(tmp_path / "out"))
+    order = np.lexsort([crops["track"], crops["frame"]])
+    for name in ("image", "label", "track", "frame"):
+        np.testing.assert_array_equal(direct[name], crops[name][order])
