@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -61,6 +62,11 @@ def read_frames(
         DecordFailed: a packet is damaged.
     """
     reader = _open(source)
+    if len(positions) and positions[0]:
+        # Decord jumps to the first position at once, past the packet in which x264 names its
+        # version: FaceForensics++'s clips come out as noise without (see pyav_reading).
+        with suppress(Exception):
+            reader[0]
     for position in positions:
         try:
             image = reader[position].asnumpy()

@@ -43,11 +43,21 @@ def crop_face(
     left, top = round(centre[0] - side / 2), round(centre[1] - side / 2)
     if align:
         return resize_square(_turned(image, face, left, top, side), size, interpolation)
-    return resize_square(_window(image, left, top, side), size, interpolation)
+    return resize_square(window(image, left, top, side), size, interpolation)
 
 
-def _window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """Return a square of a picture, its border repeated where the square reaches beyond."""
+def window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """Return a square of a picture, its border repeated where the square reaches beyond.
+
+    Args:
+        image: uint8 [H, W, 3].
+        left: its first column; it may lie outside.
+        top: its first row.
+        side: pixels.
+
+    Returns:
+        uint8 [side, side, 3], a copy.
+    """
     height, width = image.shape[:2]
     if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
         # A copy: a view would keep the whole frame in memory.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepfake_lightning.media.face_crops import crop_face, sharpness
 from deepfake_lightning.media.face_detector import Face, FaceDetector
+from deepfake_lightning.media.face_landmarks import CloseLook
 from deepfake_lightning.media.face_tracks import FaceTracker
 from deepfake_lightning.media.video import Frame
 from deepfake_lightning.schemas import Preprocess
@@ -47,6 +48,7 @@ class FaceReader:
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
         self._detector = FaceDetector(preprocess.faces)
+        self._close_look = CloseLook(preprocess.faces)
 
     def faces(self, frames: Iterable[Frame], size: int | None = None) -> Iterator[FoundFace]:
         """Yield the faces of the frames of one clip, frame by frame, the largest first.
@@ -62,6 +64,8 @@ class FaceReader:
         for frame in frames:
             faces = self._detector.detect(frame.image)
             for face, track in zip(faces, tracker.update(frame.image, faces), strict=True):
+                if how.faces.align:
+                    face = self._close_look.landmarks(frame.image, face)
                 crop = crop_face(
                     frame.image, face, margin=how.margin, size=size or how.size,
                     align=how.faces.align, interpolation=how.interpolation,

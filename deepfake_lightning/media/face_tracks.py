@@ -14,6 +14,8 @@ from deepfake_lightning.media.face_detector import Face
 # How far apart two boxes of one person may be: frames are often a second apart.
 _FARTHEST = 1.5  # distance of the centres over the mean size
 _LARGEST_CHANGE = 2.0  # ratio of the sizes
+# No more than what is possible can cost: a face is rather new than that others are all shifted.
+_UNMATCHED = 2.2
 # Share of the colours that has to change. Within ten real clips at most 0.39 changed in up to two
 # seconds (a dancer before a dark wall), between clips of different scenes 0.50 or more.
 _CUT = 0.45
@@ -72,10 +74,11 @@ class FaceTracker:
 def associate(before: ArrayLike, now: ArrayLike) -> NDArray[np.int64]:
     """Return which of the boxes ``before`` each of the boxes ``now`` continues.
 
-    The assignment with the least sum of distances among those that match as many as can be
-    (Kuhn 1955, through scipy). The distance of two boxes is that of their centres over their mean
-    size, plus the logarithm of the ratio of their sizes; intersection over union, the usual
-    measure, is zero for a head that moves by its own width between two sampled frames.
+    The assignment with the least sum of distances (Kuhn 1955, through scipy), where a box that
+    continues none counts as much as the farthest that can be continued. The distance of two boxes
+    is that of their centres over their mean size, plus the logarithm of the ratio of their sizes;
+    intersection over union, the usual measure, is zero for a head that moves by its own width
+    between two sampled frames.
 
     Args:
         before: float [T, 4], x, y, width, height.
@@ -94,8 +97,7 @@ def associate(before: ArrayLike, now: ArrayLike) -> NDArray[np.int64]:
     apart = apart / ((new_size[:, None] + old_size[None]) / 2)
     change = np.abs(np.log(new_size[:, None] / old_size[None]))
     possible = (apart <= _FARTHEST) & (change <= np.log(_LARGEST_CHANGE))
-    # What is not possible costs more than all that is possible together.
-    cost = np.where(possible, apart + change, 10.0 * (len(new) + len(old)))
+    cost = np.where(possible, apart + change, _UNMATCHED)
     for face, track in zip(*linear_sum_assignment(cost), strict=True):
         if possible[face, track]:
             result[face] = track

@@ -134,9 +134,22 @@ def _decode(
         if keys_only:
             stream.codec_context.skip_frame = "NONKEY"
         if start:
+            _introduce(container, stream)
             with suppress(av.FFmpegError, OSError):  # no way to jump: goes on from the beginning
                 container.seek(int(index.key_dts[start]), stream=stream)
         yield from _picked(source, index, wanted, container, stream)
+
+
+def _introduce(container: Any, stream: Any) -> None:
+    """Let the decoder see the first packet before it jumps.
+
+    x264 names its version there alone, and ffmpeg decodes what old versions wrote in their own
+    way: FaceForensics++'s clips come out as noise by a decoder that has not been told.
+    """
+    for packet in packets(container, stream):
+        with suppress(av.FFmpegError, EOFError, ValueError):
+            stream.codec_context.decode(packet)
+        return
 
 
 def _picked(
