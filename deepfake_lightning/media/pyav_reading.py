@@ -16,6 +16,10 @@ from deepfake_lightning.media.video_source import VideoSource
 
 # After a jump some streams need a second key frame's distance to become whole.
 _STEPS_BACK = 2
+# Frames; to open the clip again and jump costs about as much as to decode so many small ones.
+_WORTH_A_JUMP = 24
+# Whose decoders tell frames that no other refers to. AV1's drops others as well.
+_SKIPPING_CODECS = frozenset({"h264", "hevc"})
 
 
 def first_frame(source: VideoSource) -> Any:
@@ -77,8 +81,8 @@ def read_frames(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield position and picture of the frames at ``positions`` (ascending) that decode.
 
-    Stretches of a key frame's distance or more without a wanted frame are jumped over, and of
-    key frames alone nothing else is decoded.
+    Stretches without a wanted frame are jumped over up to the next key frame, of key frames alone
+    nothing else is decoded, and frames that no other refers to are passed over.
 
     Raises:
         MediaError: the clip cannot be opened any more, or a frame is larger than the limit.
@@ -136,8 +140,8 @@ def _decode(
         if start:
             _introduce(container, stream)
             with suppress(av.FFmpegError, OSError):  # no way to jump: goes on from the beginning
-                container.seek(int(index.key_dts[start]), stream=stream)
-        yield from _picked(source, index, wanted, container, stream)
+                container.seek(int(index.pts[index.keyframes[start]]), stream=stream)
+        yield from _picked(source, index, wanted, container, stream, keys_only)
 
 
 def _introduce(container: Any, stream: Any) -> None:
@@ -153,14 +157,23 @@ def _introduce(container: Any, stream: Any) -> None:
 
 
 def _picked(
-    source: VideoSource, index: VideoIndex, wanted: Sequence[int], container: Any, stream: Any
+    source: VideoSource,
+    index: VideoIndex,
+    wanted: Sequence[int],
+    container: Any,
+    stream: Any,
+    keys_only: bool,
 ) -> Iterator[tuple[int, Any]]:
     numbers = {
         int(index.pts[position]) if index.dated else position: position for position in wanted
     }
     last = max(numbers)
     previous = -1
-    for count, frame in enumerate(decoded_frames(source, packets(container, stream), stream)):
+    # Frames that are found by counting have to be decoded to be counted.
+    skips = index.dated and index.codec in _SKIPPING_CODECS and not keys_only
+    skipping = numbers.keys() if skips else None
+    frames = decoded_frames(source, packets(container, stream), stream, skipping)
+    for count, frame in enumerate(frames):
         number = frame.pts if index.dated else count
         if number is None:
             continue
@@ -173,10 +186,11 @@ def _picked(
 
 
 def _runs(index: VideoIndex, positions: Sequence[int]) -> Iterator[list[int]]:
-    """Split ``positions`` where at least one whole stretch between key frames lies between."""
+    """Split ``positions`` where a key frame lies so far ahead that jumping to it pays."""
     run: list[int] = []
     for position in positions:
-        if run and _key_before(index, position) > _key_before(index, run[-1]) + 1:
+        key = max(_key_before(index, position), 0)
+        if run and index.keyframes[key] - run[-1] > _WORTH_A_JUMP:
             yield run
             run = []
         run.append(position)

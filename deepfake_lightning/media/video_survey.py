@@ -22,7 +22,7 @@ class VideoInfo:
         fps: frames a second, on average.
         codec: ffmpeg's name, as ``h264``.
         rotation: degrees clockwise by which stored frames are turned: 0, 90, 180 or 270.
-        reader: what decodes it; damage that decord does not read is read by PyAV all the same.
+        reader: what decodes dense readings; sparse ones, and damage, are PyAV's all the same.
     """
 
     width: int

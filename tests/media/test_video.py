@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from deepfake_lightning.media import (
     decord_reading,
     inspect_video,
     open_video,
+    pyav_reading,
 )
 from deepfake_lightning.schemas import Sampling
 
@@ -252,3 +253,26 @@ def test_a_jump_into_a_clip_of_an_old_encoder_is_no_noise(
     # What is decoded otherwise than it was written is noise here, and the same noise both ways, but
     # for what the decoder conceals.
     assert np.abs(jumped.image.astype(int) - whole.image).mean() < 1
+
+
+@pytest.mark.parametrize("name", ["whole.mp4", "open_gop.mp4", "hevc.mp4", "variable.mp4"])
+def test_of_frames_that_are_not_wanted_only_the_needed_ones_are_decoded(
+    clip: Clip, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    counted = []
+    plain = pyav_reading.decoded_frames
+
+    def counting(*args: object) -> Iterator[object]:
+        for frame in plain(*args):  # type: ignore[arg-type]
+            counted.append(frame)
+            yield frame
+
+    monkeypatch.setattr(pyav_reading, "decoded_frames", counting)
+    with open_video(clip(name)) as video:
+        whole = [frame.image for frame in video.frames(ALL)]
+        for position in range(video.info.frames):
+            counted.clear()
+            (frame,) = video.read([position])
+            np.testing.assert_array_equal(frame.image, whole[position])
+            if name == "whole.mp4":  # key frames ten apart, two B frames of three unreferenced
+                assert len(counted) <= 8
