@@ -40,6 +40,7 @@ def extract(
     workers: int | None = None,
     shard: str = "1/1",
     timeout: float = 3600.0,
+    prune: bool = False,
     workspace: str | None = None,
     json: bool = False,
 ) -> int:
@@ -69,6 +70,7 @@ def extract(
         workers: processes (default: as many as there are cores).
         shard: do part 3 of 16 of the work with 3/16; other machines do the others.
         timeout: seconds that one file may take.
+        prune: remove the pictures of files that are no longer there.
         workspace: where the workspace is (default: mlops).
         json: print the summary as JSON.
     """
@@ -93,9 +95,9 @@ def extract(
     with _ExtractionProgress(console) as bar:
         summary = extraction.extract(
             sources, roots, folder, settings, workers=workers, shard=shard, timeout=timeout,
-            started=bar.begin, progress=bar.advance_by,
+            prune=prune, started=bar.begin, progress=bar.advance_by,
         )  # fmt: skip
-    record = _record(summary, folder)
+    record = _record(summary, folder, prune)
     if json:
         sys.stdout.write(dumps(record) + "\n")
     else:
@@ -141,7 +143,7 @@ class _ExtractionProgress(Progress):
             self.console.print(f"{self._done:,} of {self._todo:,} files, {rate}, {left:.0f} s left")
 
 
-def _record(summary: Summary, folder: Path) -> dict[str, Any]:
+def _record(summary: Summary, folder: Path, prune: bool) -> dict[str, Any]:
     manifest = summary.manifest
     return {
         "out": str(folder),
@@ -153,7 +155,8 @@ def _record(summary: Summary, folder: Path) -> dict[str, Any]:
         "damaged_in_part": sum(
             e.outcome.status == "ok" and e.outcome.reason is not None for e in summary.entries
         ),
-        "removed": summary.removed,
+        "gone": summary.gone,
+        "pruned": prune,
         "pictures": summary.pictures,
         "pictures_by_label": None if manifest is None else _by_label(manifest),
         "missing": summary.missing,
@@ -180,12 +183,15 @@ def _print_summary(console: Console, summary: Summary, record: dict[str, Any]) -
     if record["damaged_in_part"]:
         lines.append(f"{record['damaged_in_part']:,} files are damaged in part: what could be "
                      "decoded is there")  # fmt: skip
-    if record["removed"]:
-        lines.append(f"{record['removed']:,} files are gone, and so are their pictures")
+    if record["gone"]:
+        kept = "removed" if record["pruned"] else "kept, and in no manifest (--prune true removes)"
+        lines.append(f"{record['gone']:,} files are no longer there; their pictures are {kept}")
     if summary.missing:
         lines.append(f"{summary.missing:,} files of other shards are not done yet; the manifest is "
                      "written by the last")  # fmt: skip
-    else:
+    elif summary.manifest is None:
+        lines.append("another process is at work on its shard, and writes the manifest at its end")
+    elif record["ok"]:
         counts = ", ".join(f"{v:,} {k}" for k, v in record["pictures_by_label"].items())
         lines.append(f"labels: {counts or 'none'}")
         lines.append(f"next: deepfake-lightning data show {record['out']}")

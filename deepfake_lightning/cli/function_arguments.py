@@ -31,7 +31,7 @@ def call(function: Callable[..., Any], args: list[str], program: str, example: s
     parser.add_function_arguments(function, as_positional=True)
     words = _words(function)
     if words is not None:
-        parser.add_argument(words, nargs="*", type=str, help=_about(function, words))
+        parser.add_argument(words, nargs="*", type=str, default=[], help=_about(function, words))
     try:
         given = dict(vars(parser.instantiate(parser.parse_args(args))))
     except ArgumentError as error:

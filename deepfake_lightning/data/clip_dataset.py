@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from deepfake_lightning.data.clips import ClipReader, Picture
 from deepfake_lightning.data.dataset import EpochSampler
 from deepfake_lightning.data.transforms import TrainTransform
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, UsageError
 from deepfake_lightning.media import Video
 from deepfake_lightning.schemas import STATUSES, Manifest, Preprocess
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ClipDraw = tuple[int, int, int]
 _MOST_TRIES = 16
+_MOST_PICTURES = 4096
 
 
 class ClipDataset(Dataset[dict[str, Tensor]]):
@@ -59,13 +60,24 @@ class ClipScores(ClipDataset):
     """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Return the pictures of a clip as bytes, and ``lost`` int64 [0 or 1, 2] (row, status)."""
+        """Return the pictures of a clip as bytes, and ``lost`` int64 [0 or 1, 2] (row, status).
+
+        Raises:
+            UsageError: they are more than memory should hold.
+        """
         status = "no_face"
         try:
             pictures = self._reader.pictures(int(self.rows[index]))
         except MediaError as error:
             log.warning("not scored: %s", error.what)
             pictures, status = [], "unreadable"
+        if len(pictures) > _MOST_PICTURES:
+            raise UsageError(
+                f"{self._names[index]} gives {len(pictures):,} pictures, more than the limit of "
+                f"{_MOST_PICTURES:,} that are scored as one item",
+                next_step=f"look at fewer frames: data.sampling is {self.preprocess.sampling}; "
+                "or extract the faces first",
+            )
         row = int(self.rows[index])
         lost = [] if pictures else [[row, STATUSES.index(status)]]
         size = self.preprocess.size

@@ -30,6 +30,7 @@ from deepfake_lightning.data.face_input import (
     has_videos,
     input_kind,
     warn_of_decoding,
+    warn_of_unused_settings,
     warn_of_whole_frames,
 )
 from deepfake_lightning.data.layouts import read_media
@@ -200,6 +201,7 @@ class DeepfakeDataModule(LightningDataModule):
         if unsplit and not self._drawn and self._is_first:
             log.warning("%d rows of %s name no split and are not used", unsplit, manifest.origin)
         if self._is_first:
+            warn_of_unused_settings(manifest, self._given_preprocess)
             warn_of_whole_frames(input_kind(manifest, hparams["face"]))
         self.manifest = manifest
         return manifest

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.schemas import Manifest, Preprocess
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,20 @@ def as_extracted(manifest: Manifest) -> dict[str, Any]:
         return {}
     faces = {} if made.faces is None else {"faces": made.faces}
     return {"margin": made.margin, "sampling": made.sampling, **faces}
+
+
+def warn_of_unused_settings(manifest: Manifest, given: Mapping[str, Any]) -> None:
+    """Name settings of the cutting of faces that have no part: the pictures are cut already.
+
+    Args:
+        manifest: the data.
+        given: field of the preprocessing -> what was set.
+    """
+    plain = Preprocess()
+    for name, made in as_extracted(manifest).items():
+        if given[name] not in (made, getattr(plain, name)):
+            log.warning("data.%s is %s and has no part: the pictures of %s were extracted with %s",
+                        name, given[name], manifest.origin, made)  # fmt: skip
 
 
 def warn_of_whole_frames(kind: str) -> None:

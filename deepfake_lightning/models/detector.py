@@ -34,6 +34,7 @@ from deepfake_lightning.schemas import Batch
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
 _TRAIN_LOSSES = ("train/loss", "train/loss_step", "train/loss_epoch")
+_MOST_SCORED_AT_ONCE = 256
 TRAIN_METRICS = ("accuracy", "precision", "recall", "f1", "auroc")
 
 
@@ -166,8 +167,16 @@ class DeepfakeDetector(LightningModule):
 
     def _step(self, batch: Batch, stage: Stage) -> Tensor:
         images = batch["image"]
-        # No clip of the batch has a face: nothing to score, and something to count.
-        logits: Tensor = self(images).float() if len(images) else images.new_zeros(0, 2).float()
+        if self.training:
+            logits: Tensor = self(images).float()
+        elif len(images):
+            # A clip with many frames and faces is one batch: its pictures need not all be in the
+            # network at a time.
+            logits = torch.cat(
+                [self(part).float() for part in torch.split(images, _MOST_SCORED_AT_ONCE)]
+            )
+        else:  # no clip of the batch has a face: nothing to score, and something to count
+            logits = images.new_zeros(0, 2).float()
         self._table(stage).update(batch, logits)
         return logits
 

@@ -130,6 +130,8 @@ def _settings(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     # Checkpoints of before faces were looked for have none of these.
     names = {"margin": "margin", "faces": "face_search", "sampling": "sampling"}
     as_trained |= {flag: preprocess[key] for key, flag in names.items() if key in preprocess}
+    if preprocess.get("input") == "whole":
+        as_trained["face"] = "none"  # also where what is scored are videos
     return {"model": _plain(model), "data": {**_plain(data), **as_trained}}
 
 

@@ -179,13 +179,18 @@ def test_faces_are_found_in_photographs_where_asked_for(
     assert (found["image"][0] != whole["image"][0]).any()
 
 
-def test_extracted_crops_are_not_cropped_again(portrait_clips: Path, tmp_path: Path) -> None:
+def test_extracted_crops_are_not_cropped_again(
+    portrait_clips: Path, tmp_path: Path, caplog: Any
+) -> None:
     from deepfake_lightning.data.extraction import extract, list_sources
     from deepfake_lightning.schemas import Extraction
 
     settings = Extraction(sampling="even:4", size=64, margin=1.6)
     extract(list_sources([portrait_clips]), [portrait_clips], tmp_path / "out", settings, workers=1)
-    data = module(tmp_path / "out")
+    with caplog.at_level(logging.WARNING):
+        data = module(tmp_path / "out", margin=2.0)
+        data.load()
+    assert "data.margin is 2.0 and has no part" in caplog.text
     assert data.preprocess.input == "crop"
     assert data.preprocess.margin == 1.6  # what a network trained on them is to be shown
     with pytest.raises(UsageError, match="lists crops already"):
@@ -221,3 +226,13 @@ def test_crops_on_the_fly_are_those_that_are_extracted(
     order = np.lexsort([crops["track"], crops["frame"]])
     for name in ("image", "label", "track", "frame"):
         np.testing.assert_array_equal(direct[name], crops[name][order])
+
+
+def test_a_clip_of_too_many_pictures_is_refused(
+    portrait_clips: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    splits = {**TRAIN, "real/p8.mp4": "val", "fake/p8.mp4": "val", "fake/two.mp4": "test"}
+    data = module(index(portrait_clips, tmp_path / "set", splits), sampling="all")
+    monkeypatch.setattr("deepfake_lightning.data.clip_dataset._MOST_PICTURES", 23)
+    with pytest.raises(UsageError, match=r"fake/two\.mp4 gives 24 pictures"):
+        scored(data)

@@ -219,3 +219,15 @@ def test_another_architecture_is_refused(
     assert "--model.backbone test_resnet" in raised.value.next_step
     with pytest.raises(CheckpointError, match="holds another network, the model is test_eff"):
         DeepfakeDetector.load_from_checkpoint(path, backbone="test_efficientnet", weights_only=True)
+
+
+def test_many_pictures_are_scored_in_parts(
+    make_detector, make_pictures, make_trainer, load, monkeypatch
+):
+    def scores(most):
+        monkeypatch.setattr("deepfake_lightning.models.detector._MOST_SCORED_AT_ONCE", most)
+        detector = make_detector()
+        make_trainer().validate(detector, load(make_pictures(BOTH)), verbose=False)
+        return detector.epoch_scores["val"].logit
+
+    assert scores(3) == pytest.approx(scores(256), abs=1e-5)

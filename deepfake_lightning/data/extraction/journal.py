@@ -26,12 +26,13 @@ from tempfile import mkdtemp
 from typing import IO, Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from deepfake_lightning.data.extraction.sources import Source
 from deepfake_lightning.data.extraction.worker import Outcome
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas import Extraction
-from deepfake_lightning.storage import atomic_write, write_json
+from deepfake_lightning.storage import atomic_write, sync_folder, write_json
 
 STATE = ".extraction"
 
@@ -125,7 +126,9 @@ class Journal:
         if entry.outcome.pictures:
             home.parent.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)  # temporary folders are private
+            sync_folder(folder)
             folder.rename(home)
+            sync_folder(home.parent)
         else:
             shutil.rmtree(folder)
         self._file.write(json.dumps(asdict(entry)) + "\n")
@@ -150,19 +153,39 @@ class Journal:
                 found |= {entry.key: entry for entry in map(_entry, file) if entry}
         return found
 
-    def is_current(self, entry: Entry | None, source: Source, sampling: str) -> bool:
-        """Return whether a source is done: its file unchanged, its pictures where they belong.
-
-        What failed is tried again: the disk or the network may have been at fault.
-        """
-        if entry is None or entry.outcome.status == "unreadable" or entry.sampling != sampling:
+    def is_noted(self, entry: Entry | None, source: Source, sampling: str) -> bool:
+        """Return whether what is noted is of the file as it is, and its pictures are there."""
+        if entry is None or entry.sampling != sampling:
             return False
         try:
             stat = source.file.stat()
+            size, modified = stat.st_size, stat.st_mtime_ns
         except OSError:
+            size, modified = 0, 0
+        if (entry.size, entry.modified_ns) != (size, modified):
             return False
-        unchanged = (entry.size, entry.modified_ns) == (stat.st_size, stat.st_mtime_ns)
-        return unchanged and self.home(entry.key).is_dir() == bool(entry.outcome.pictures)
+        home = self.home(entry.key)
+        there = {path.name for path in home.iterdir()} if home.is_dir() else set()
+        return there == {picture["name"] for picture in entry.outcome.pictures}
+
+    def is_current(self, entry: Entry | None, source: Source, sampling: str) -> bool:
+        """Return whether a source needs no work.
+
+        What failed is tried again: the disk or the network may have been at fault.
+        """
+        failed = entry is not None and entry.outcome.status == "unreadable"
+        return not failed and self.is_noted(entry, source, sampling)
+
+    def others_at_work(self) -> bool:
+        """Return whether another process leads a shard of this folder."""
+        for path in self.state.glob("shard-*.lock"):
+            guard = FileLock(path, timeout=0)
+            try:
+                guard.acquire()
+            except Timeout:
+                return True
+            guard.release()
+        return False
 
     def finish(self, entries: Iterable[Entry]) -> None:
         """Keep what is done as one table, and drop the journals it replaces."""

@@ -28,14 +28,15 @@ class Summary:
         entries: what became of each source of this shard, in the order of their keys.
         done_now: how many of them were done by this run; the others were done before.
         missing: sources of other shards that are not done yet.
-        removed: sources that are no longer among what is asked for; their pictures are gone.
-        manifest: the table of all pictures; None as long as sources are missing.
+        gone: sources that were extracted and are no longer there; the manifest leaves them out.
+        manifest: the table of all pictures; None as long as sources are missing or another
+            process is at work on its shard, which writes it when it is done.
     """
 
     entries: list[Entry]
     done_now: int
     missing: int
-    removed: int
+    gone: int
     manifest: Manifest | None
 
     def count(self, status: str) -> int:
@@ -53,23 +54,33 @@ class Summary:
         return [entry for entry in self.entries if entry.outcome.status != "ok"]
 
 
-def finish(journal: Journal, sources: Sequence[Source]) -> tuple[Manifest, int]:
-    """Write the manifest and the table of failures; remove pictures of what is asked for no more.
+def finish(
+    journal: Journal, sources: Sequence[Source], *, prune: bool = False
+) -> tuple[Manifest, int]:
+    """Write the manifest and the table of failures.
 
-    Every source has to be done. Called again, it writes the same bytes.
+    Every source has to be done. Called again, it writes the same bytes. Pictures of sources that
+    are no longer there (a disk may be missing for an hour) are left out of the manifest and kept.
+
+    Args:
+        journal: the record.
+        sources: of all shards.
+        prune: remove the pictures of those that are no longer there.
 
     Returns:
-        the manifest, and how many sources were removed.
+        the manifest, and how many sources are gone.
     """
     done = journal.entries()
-    gone = done.keys() - {source.key for source in sources}
-    for key in gone:
-        shutil.rmtree(journal.home(key), ignore_errors=True)
+    gone = sorted(done.keys() - {source.key for source in sources})
+    if prune:
+        for key in gone:
+            shutil.rmtree(journal.home(key), ignore_errors=True)
+            del done[key]
     entries = [done[source.key] for source in sources]
     _write_failures(journal.out / FAILURES, entries)
     manifest = _manifest(journal, sources, entries)
     write_manifest(manifest, journal.out / MANIFEST)
-    journal.finish(entries)
+    journal.finish(done[key] for key in sorted(done))
     return manifest, len(gone)
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from deepfake_lightning.data.extraction.journal import Entry, Journal
 from deepfake_lightning.data.extraction.results import Summary, finish
 from deepfake_lightning.data.extraction.sources import Source, balanced, share
 from deepfake_lightning.data.extraction.worker import Job, Outcome, extract_one, prepare_process
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.schemas import Extraction, Sampling
 from deepfake_lightning.storage import lock
 
@@ -32,6 +32,7 @@ def extract(
     workers: int | None = None,
     shard: str = "1/1",
     timeout: float = 3600.0,
+    prune: bool = False,
     started: Callable[[int], None] = lambda todo: None,
     progress: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Summary:
@@ -50,6 +51,7 @@ def extract(
         workers: processes; None: as many as there are cores.
         shard: which part of the work to do, ``i/n``; other processes do the others.
         timeout: seconds that one source may take.
+        prune: remove the pictures of sources that are no longer there.
         started: told how many sources are to be done.
         progress: told what became of each.
 
@@ -59,30 +61,64 @@ def extract(
     """
     own = share(sources, shard)
     samplings = _samplings(sources, settings)
+    _check_numbers(workers, timeout)
     journal = Journal(out, settings, shard)
     journal.check(inputs)
-    with lock(journal.path.with_suffix(""), timeout=2.0):
-        journal.open(inputs)
-        try:
-            done = journal.entries()
-            todo = [
-                source
-                for source in own
-                if not journal.is_current(done.get(source.key), source, str(samplings[source.key]))
-            ]
+    with _typed_disk_errors(out):
+        with lock(journal.path.with_suffix(""), timeout=2.0):
+            done, todo = _begun(journal, inputs, own, samplings)
             started(len(todo))
-            tasks = (_task(source, samplings[source.key], journal) for source in todo)
-            with closing(_run(tasks, workers or os.cpu_count() or 1, timeout)) as results:
-                for job, entry in results:
-                    journal.write(entry, job.folder)
-                    progress(entry.outcome)
-        finally:
-            journal.close()
-    with lock(journal.state / "manifest"):
-        done = journal.entries()
-        missing = sum(source.key not in done for source in sources)
-        manifest, removed = (None, 0) if missing else finish(journal, sources)
-    return Summary([done[source.key] for source in own], len(todo), missing, removed, manifest)
+            try:
+                tasks = (_task(source, samplings[source.key], journal) for source in todo)
+                with closing(_run(tasks, workers or os.cpu_count() or 1, timeout)) as results:
+                    for job, entry in results:
+                        journal.write(entry, job.folder)
+                        progress(entry.outcome)
+            finally:
+                journal.close()
+        with lock(journal.state / "manifest"):
+            done = journal.entries()
+            missing = sum(
+                not journal.is_noted(done.get(source.key), source, str(samplings[source.key]))
+                for source in sources
+            )
+            manifest, gone = None, 0
+            if not missing and not journal.others_at_work():
+                manifest, gone = finish(journal, sources, prune=prune)
+    return Summary([done[source.key] for source in own], len(todo), missing, gone, manifest)
+
+
+def _begun(
+    journal: Journal, inputs: Sequence[Path], own: list[Source], samplings: dict[str, Sampling]
+) -> tuple[dict[str, Entry], list[Source]]:
+    """Open the journal; return what is done, and which sources are to be done."""
+    journal.open(inputs)
+    done = journal.entries()
+    return done, [
+        source
+        for source in own
+        if not journal.is_current(done.get(source.key), source, str(samplings[source.key]))
+    ]
+
+
+def _check_numbers(workers: int | None, timeout: float) -> None:
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}", next_step="give a number from 1 on")
+    if not timeout > 0:
+        raise UsageError(f"timeout is {timeout:g}", next_step="give seconds, more than 0")
+
+
+@contextmanager
+def _typed_disk_errors(out: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a :class:`StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{out} could not be written: {error.strerror or error}",
+            why="what is done is kept",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
 
 
 def _samplings(sources: Sequence[Source], settings: Extraction) -> dict[str, Sampling]:

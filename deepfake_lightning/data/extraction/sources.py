@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from deepfake_lightning.data.layouts.class_folders import is_media, media_below,
 from deepfake_lightning.errors import DataError, LayoutError, UsageError
 from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, Manifest, Sampling
+
+log = logging.getLogger(__name__)
 
 KEPT = ("label", "video_id", "group_id", "target_id", "source_id", "method", "dataset",
         "compression", "split", "licence")  # fmt: skip
@@ -58,7 +61,9 @@ def list_sources(
     sources: dict[Path, Source] = {}
     for path in inputs:
         for source in _sources_of(path, group_pattern):
-            sources.setdefault(source.file.resolve(), source)
+            known = sources.setdefault(source.file.resolve(), source)
+            if known.key != source.key:
+                sources[source.file.resolve()] = _better_known(known, source)
     found = [_labelled(source, label) for source in sources.values()]
     keys = Counter(source.key for source in found)
     shared, times = keys.most_common(1)[0]
@@ -133,6 +138,23 @@ def _from_manifest(manifest: Manifest) -> list[Source]:
         Source(f"{fields['dataset']}/{path}", manifest.root / path, fields)
         for path, fields in zip(rows["path"], plain.to_dict("records"), strict=True)
     ]
+
+
+def _better_known(one: Source, other: Source) -> Source:
+    """Return that of two names of one file which has a label.
+
+    Raises:
+        UsageError: they have two labels.
+    """
+    labels = one.fields.get("label"), other.fields.get("label")
+    if None not in labels and labels[0] != labels[1]:
+        raise UsageError(
+            f"{one.file} and {other.file} are one file with two labels",
+            why="a clip is real or fake, and a wrong label teaches wrong things",
+            next_step="remove one of them",
+        )
+    log.warning("%s and %s are one file: it is taken once", one.file, other.file)
+    return other if labels[0] is None else one
 
 
 def _labelled(source: Source, label: str | None) -> Source:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from deepfake_lightning.data.extraction import Summary, extract, list_sources
+from deepfake_lightning.data.extraction.journal import Journal
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.media import read_image
 from deepfake_lightning.schemas import Extraction, FaceSearch, read_manifest
@@ -129,15 +130,81 @@ def test_changed_removed_and_lost_ones_are_done_again(
     make_portrait_clip(clips / "real/p0.mp4", frames=24, seed=9)
     (clips / "real/p1.mp4").unlink()
     shutil.rmtree(out / "crops/set/fake/p2.mp4")
+    (out / "crops/set/fake/p3.mp4" / "f000001_t0.jpg").unlink()
     summary = run(clips, out)
-    assert (summary.done_now, summary.removed) == (2, 1)
-    assert not (out / "crops/set/real/p1.mp4").exists()
+    assert (summary.done_now, summary.gone) == (3, 1)
     rows = read_manifest(out / "manifest.parquet").rows
     assert sorted(rows["video_id"].unique()) == ["set/fake/p2", "set/fake/p3", "set/real/p0"]
     assert rows.loc[rows["video_id"] == "set/real/p0", "frame"].tolist() == [3, 9, 15, 21]
+    # A disk may be missing for an hour: what was taken from it is kept until it is asked away.
+    assert (out / "crops/set/real/p1.mp4").exists()
+    assert run(clips, out, prune=True).gone == 1
+    assert not (out / "crops/set/real/p1.mp4").exists()
     fresh = tmp_path / "fresh"
     run(clips, fresh)
     assert content(out) == content(fresh)
+
+
+def test_a_file_that_comes_back_is_not_done_again(portrait_clips: Path, tmp_path: Path) -> None:
+    clips, out, away = tmp_path / "set", tmp_path / "out", tmp_path / "away.mp4"
+    for name in ("real/p0.mp4", "fake/p1.mp4"):
+        (clips / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(portrait_clips / name, clips / name)
+    run(clips, out)
+    whole = content(out)
+    (clips / "real/p0.mp4").rename(away)
+    assert run(clips, out).gone == 1
+    away.rename(clips / "real/p0.mp4")
+    assert run(clips, out).done_now == 0
+    assert content(out) == whole
+
+
+def test_a_changed_file_of_another_shard_is_missing(
+    portrait_clips: Path, tmp_path: Path, make_portrait_clip: Any
+) -> None:
+    clips, out = tmp_path / "set", tmp_path / "out"
+    for name in ("fake/p0.mp4", "real/p1.mp4"):
+        (clips / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(portrait_clips / name, clips / name)
+    run(clips, out, shard="1/2")
+    run(clips, out, shard="2/2")
+    make_portrait_clip(clips / "real/p1.mp4", frames=24, seed=9)
+    first = run(clips, out, shard="1/2")
+    assert (first.missing, first.manifest) == (1, None)
+    second = run(clips, out, shard="2/2")
+    assert second.manifest is not None
+    frames = second.manifest.rows.set_index("video_id").loc["set/real/p1", "frame"]
+    assert frames.tolist() == [3, 9, 15, 21]
+
+
+def test_the_manifest_is_left_to_a_shard_that_is_still_at_work(
+    portrait_clips: Path, extracted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(portrait_clips, out)
+    with lock(out / ".extraction/shard-2-of-2"):
+        other = Journal(out, SETTINGS, "2/2")
+        other.open([portrait_clips])
+        summary = run(portrait_clips, out, shard="1/2")
+        assert summary.manifest is None
+        assert other.path.exists()
+        other.close()
+    assert run(portrait_clips, out, shard="2/2").manifest is not None
+    assert content(out) == content(extracted)
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"timeout": 0.0}])
+def test_numbers_that_cannot_work(
+    portrait_clips: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match=next(iter(options))):
+        run(portrait_clips, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_refuses_is_a_typed_error(portrait_clips: Path) -> None:
+    with pytest.raises(StorageError, match="/proc/nowhere"):
+        run(portrait_clips, Path("/proc/nowhere/out"))
 
 
 _CHILD = """

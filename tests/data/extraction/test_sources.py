@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -67,6 +68,22 @@ def test_what_a_manifest_knows_is_kept(tmp_path: Path) -> None:
 def test_a_file_named_twice_is_one_source(tmp_path: Path) -> None:
     root = touch(tmp_path / "set", "a.mp4", "b.mp4")
     assert len(list_sources([root, root / "a.mp4", root])) == 2
+
+
+def test_one_file_with_two_labels_is_refused(tmp_path: Path) -> None:
+    root = touch(tmp_path / "set", "real/a.mp4")
+    (root / "fake").mkdir()
+    (root / "fake/b.mp4").symlink_to(root / "real/a.mp4")
+    with pytest.raises(UsageError, match="one file with two labels"):
+        list_sources([root])
+
+
+def test_the_name_with_a_label_is_kept_in_any_order(tmp_path: Path, caplog: Any) -> None:
+    root = touch(tmp_path / "set", "real/a.mp4", "fake/b.mp4")
+    for inputs in ([root, root / "real/a.mp4"], [root / "real/a.mp4", root]):
+        assert labels(list_sources(inputs)) == {"set/real/a.mp4": 0, "set/fake/b.mp4": 1}
+        assert "it is taken once" in caplog.text
+        caplog.clear()
 
 
 def test_two_data_sets_of_one_name_are_refused(tmp_path: Path) -> None:
