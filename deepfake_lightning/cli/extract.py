@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from deepfake_lightning.data.extraction import Entry, Outcome, Summary
 
 _SHOWN = 20
+_LABEL_HINT = " (they come from folders real/ and fake/ below what is named, or from --label)"
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -92,7 +95,7 @@ def extract(
     )
     sources = extraction.list_sources(roots, label=label, group_pattern=group_pattern)
     console = Console(stderr=json)
-    with _ExtractionProgress(console) as bar:
+    with _ExtractionProgress(console) as bar, _told_to_go_on(console):
         summary = extraction.extract(
             sources, roots, folder, settings, workers=workers, shard=shard, timeout=timeout,
             prune=prune, started=bar.begin, progress=bar.advance_by,
@@ -108,6 +111,15 @@ def extract(
             next_step=f"see the reasons above, or {folder / extraction.FAILURES}",
         )
     return 0
+
+
+@contextmanager
+def _told_to_go_on(console: Console) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("what is done is kept: the same command goes on from here")
+        raise
 
 
 class _ExtractionProgress(Progress):
@@ -193,7 +205,8 @@ def _print_summary(console: Console, summary: Summary, record: dict[str, Any]) -
         lines.append("another process is at work on its shard, and writes the manifest at its end")
     elif record["ok"]:
         counts = ", ".join(f"{v:,} {k}" for k, v in record["pictures_by_label"].items())
-        lines.append(f"labels: {counts or 'none'}")
+        hint = "" if record["pictures_by_label"].keys() - {"unknown"} else _LABEL_HINT
+        lines.append(f"labels: {counts}{hint}")
         lines.append(f"next: deepfake-lightning data show {record['out']}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 

@@ -64,7 +64,7 @@ def test_files_without_a_label_are_unknown(place: Path, capsys: Any) -> None:
     clip = place / "fake_clip.mp4"
     shutil.copy(place / "mlops/data/videos/fake/p1.mp4", clip)
     assert main(["extract", str(clip), "--out", "a", *SMALL]) == 0
-    assert "labels: 2 unknown" in capsys.readouterr().out
+    assert "labels: 2 unknown (they come from" in capsys.readouterr().out
     assert main(["extract", str(clip), "--out", "b", "--label", "fake", *SMALL]) == 0
     assert "labels: 2 fake" in capsys.readouterr().out
 
@@ -92,3 +92,12 @@ def test_mistakes_are_named(place: Path, capsys: Any, flags: list[str], fault: s
     assert len(error.splitlines()) <= 5
     assert "Traceback" not in error
     assert not (place / "mlops/data/images").exists()
+
+
+def test_interrupted_it_says_how_to_go_on(place: Path, capsys: Any, monkeypatch: Any) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepfake_lightning.data.extraction.extract", interrupt)
+    assert main(["extract", *SMALL]) == 130
+    assert "the same command goes on" in capsys.readouterr().out
