@@ -104,7 +104,8 @@ class FaceDetector:
         found = found.astype(np.float64)
         found[:, 0:14:2] *= width / size[0]
         found[:, 1:14:2] *= height / size[1]
-        faces = [_face(row) for row in found]
+        sound = np.isfinite(found).all(axis=1) & (found[:, 2:4] > 0).all(axis=1)
+        faces = [_face(row) for row in found[sound]]
         kept = [face for face in faces if face.size >= self.search.min_size]
         # By place where two are of one size: the order is the same on every machine.
         return sorted(kept, key=lambda face: (-face.size, face.box))[: self.search.max_faces]

@@ -16,6 +16,7 @@ _TIFF_STARTS = {
     b"II+\0": ("<", True),
     b"MM\0+": (">", True),
 }
+_HARMLESS_CHUNK = 64 * 1024 * 1024  # bytes
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 274, 338
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
@@ -38,6 +39,25 @@ def picture_size(data: bytes) -> tuple[int, int]:
     except struct.error:  # it ends before that
         return 0, 0
     return abs(width), abs(height)  # a BMP's height is negative when its rows begin at the top
+
+
+def claims_too_much(data: bytes) -> bool:
+    """Return whether a PNG's chunk claims more bytes than the file has, and more than is harmless.
+
+    OpenCV allocates what a chunk claims before it reads it. Files that were cut short claim little
+    more than they have; they are told by their missing end.
+    """
+    if not data.startswith(PNG_START):
+        return False
+    place = len(PNG_START)
+    while place + 8 <= len(data):
+        claimed = int.from_bytes(data[place : place + 4])
+        if claimed > len(data) - place and claimed > _HARMLESS_CHUNK:
+            return True
+        if data[place + 4 : place + 8] == b"IEND":  # what follows is no part of the picture
+            return False
+        place += claimed + 12
+    return False
 
 
 def tiff_with_alpha(data: bytes) -> tuple[bytes, int] | None:

@@ -17,6 +17,7 @@ from deepfake_lightning.media.image_headers import (
     JPEG_START,
     PNG_END,
     PNG_START,
+    claims_too_much,
     jpeg_frame,
     picture_size,
     tiff_with_alpha,
@@ -108,8 +109,15 @@ def _read_bytes(source: Path | bytes) -> tuple[bytes, bool]:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(f"{name} does not exist", next_step="check the root and path") from error
-    except OSError as error:
-        raise MediaError(f"{name} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        fault = getattr(error, "strerror", None) or error
+        raise MediaError(f"{name} cannot be read: {fault}") from error
+    if claims_too_much(data):
+        raise MediaError(
+            f"{name} is damaged: a part of it claims more bytes than there are",
+            why="a decoder would take memory for all that is claimed",
+            next_step="fetch it again, or remove it",
+        )
     width, height = picture_size(data)
     if width * height > MAX_PIXELS:
         raise MediaError(

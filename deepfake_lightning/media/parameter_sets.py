@@ -1,8 +1,8 @@
-"""Whether an H.264 or HEVC stream is as simple as its container says."""
+"""What the packets of an H.264 or HEVC stream hold, which its container does not say."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 # Kinds of NAL units (ITU-T H.264 table 7-1, H.265 table 7-1): sequence parameter sets, and
 # pictures at which decoding may begin afresh.
@@ -10,12 +10,26 @@ _SPS = {"h264": 7, "hevc": 33}
 _FRESH = {"h264": frozenset({5}), "hevc": frozenset(range(16, 24))}
 
 
+class Content(NamedTuple):
+    """What a packet holds.
+
+    Attributes:
+        as_announced: its frame surely has the size and pixel format of the stream's header.
+        fresh: decoding may begin with it.
+    """
+
+    as_announced: bool
+    fresh: bool
+
+
 class ParameterSets:
-    """Watches the packets of a stream for what counting packets does not see.
+    """Looks into the packets of a stream for what counting them does not show.
 
     One is a change of frame size or pixel format, which is in a sequence parameter set: a
     decoder that expects the one of the header makes noise of the others. The other is a key
-    frame in name only, from which the picture is refreshed over several frames.
+    frame in name only, from which the picture is refreshed over several frames. Packets of other
+    codecs, and of streams without such a header, are never as announced, and fresh where they are
+    key frames and their codec has no such frames.
 
     Args:
         context: PyAV's codec context of the stream, with the header's sets as extradata.
@@ -29,18 +43,18 @@ class ParameterSets:
         known = self._codec in _SPS and len(self._header) > place and self._header[0] == 1
         self._width = (self._header[place] & 3) + 1 if known else 0
 
-    def kept_by(self, packet: Any) -> bool:
-        """Return whether ``packet`` surely is as the header says; False for other codecs."""
+    def look_into(self, packet: Any) -> Content:
+        """Return what ``packet`` holds."""
         if not self._width or packet.has_sidedata("new_extradata"):
-            return False
+            return Content(False, bool(packet.is_keyframe) and self._codec not in _FRESH)
         data = memoryview(packet)
         position = 0
-        fresh = not packet.is_keyframe
+        fresh, as_announced = False, True
         while position + self._width < len(data):
             start = position + self._width
             position = start + int.from_bytes(data[position:start])
             kind = data[start] & 31 if self._codec == "h264" else data[start] >> 1 & 63
             fresh = fresh or kind in _FRESH[self._codec]
             if kind == _SPS[self._codec] and bytes(data[start:position]) not in self._header:
-                return False
-        return fresh and position == len(data)
+                as_announced = False
+        return Content(as_announced and position == len(data), fresh and bool(packet.is_keyframe))

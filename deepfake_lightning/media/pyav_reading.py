@@ -14,12 +14,13 @@ from deepfake_lightning.errors import MediaError
 from deepfake_lightning.media.video_index import VideoIndex, decoded_frames, packets
 from deepfake_lightning.media.video_source import VideoSource
 
-# After a jump some streams need a second key frame's distance to become whole.
+# What does not come out after a jump is tried again from so many entries before.
 _STEPS_BACK = 2
 # Frames; to open the clip again and jump costs about as much as to decode so many small ones.
 _WORTH_A_JUMP = 24
-# Whose decoders tell frames that no other refers to. AV1's drops others as well.
-_SKIPPING_CODECS = frozenset({"h264", "hevc"})
+# Whose decoders tell frames that no other refers to. AV1's and, with temporal layers, HEVC's drop
+# others as well.
+_SKIPPING_CODECS = frozenset({"h264"})
 
 
 def first_frame(source: VideoSource) -> Any:
@@ -66,8 +67,17 @@ def upright_rgb(frame: Any, turn: tuple[int, bool]) -> NDArray[np.uint8]:
     The matrix from YUV to RGB and the range of levels are the ones that the stream names (BT.601,
     709, 2020 ...); where it names none it is BT.601 with levels 16-235, as ffmpeg takes it,
     whatever the size. HDR transfer curves are left as they are.
+
+    Raises:
+        MediaError: there is no way from its colours to RGB.
     """
-    image = frame.to_ndarray(format="rgb24")
+    try:
+        image = frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(
+            f"a frame's colours are of a kind that cannot be converted ({error})",
+            next_step="re-encode the clip",
+        ) from error
     quarters, mirrored = turn
     if mirrored:
         image = image[:, ::-1]
@@ -81,18 +91,18 @@ def read_frames(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield position and picture of the frames at ``positions`` (ascending) that decode.
 
-    Stretches without a wanted frame are jumped over up to the next key frame, of key frames alone
-    nothing else is decoded, and frames that no other refers to are passed over.
+    Stretches without a wanted frame are jumped over up to the next entry, of entries alone nothing
+    else is decoded, and frames that no other refers to are passed over.
 
     Raises:
         MediaError: the clip cannot be opened any more, or a frame is larger than the limit.
     """
-    if not index.dated or not index.seekable:
+    if not index.dated or not len(index.entries):
         for position, frame in _decode(source, index, list(positions), None):
             yield position, upright_rgb(frame, turn)
         return
     for run in _runs(index, positions):
-        start = max(_key_before(index, run[0]), 0)
+        start = max(_entry_before(index, run[0]), 0)
         for position, frame in _decode_from(source, index, run, start):
             yield position, upright_rgb(frame, turn)
 
@@ -106,8 +116,8 @@ def decodable_positions(source: VideoSource, index: VideoIndex) -> list[int]:
 def _decode_from(
     source: VideoSource, index: VideoIndex, run: Sequence[int], start: int
 ) -> Iterator[tuple[int, Any]]:
-    """Decode a run from key frame ``start`` on; what does not come out, once from further back."""
-    keys_only = len(run) > 1 and bool(np.isin(run, index.keyframes).all())
+    """Decode a run from entry ``start`` on; what does not come out, once from further back."""
+    keys_only = len(run) > 1 and bool(np.isin(run, index.entries).all())
     waiting = list(run)
 
     def again(until: int) -> Iterator[tuple[int, Any]]:
@@ -130,7 +140,7 @@ def _decode(
     start: int | None,
     keys_only: bool = False,
 ) -> Iterator[tuple[int, Any]]:
-    """Yield those of ``wanted`` that come out when decoding from key frame number ``start`` on."""
+    """Yield those of ``wanted`` that come out when decoding from entry number ``start`` on."""
     if not len(wanted):
         return
     container, stream = source.open_container()
@@ -140,7 +150,7 @@ def _decode(
         if start:
             _introduce(container, stream)
             with suppress(av.FFmpegError, OSError):  # no way to jump: goes on from the beginning
-                container.seek(int(index.pts[index.keyframes[start]]), stream=stream)
+                container.seek(int(index.pts[index.entries[start]]), stream=stream)
         yield from _picked(source, index, wanted, container, stream, keys_only)
 
 
@@ -186,11 +196,11 @@ def _picked(
 
 
 def _runs(index: VideoIndex, positions: Sequence[int]) -> Iterator[list[int]]:
-    """Split ``positions`` where a key frame lies so far ahead that jumping to it pays."""
+    """Split ``positions`` where an entry lies so far ahead that jumping to it pays."""
     run: list[int] = []
     for position in positions:
-        key = max(_key_before(index, position), 0)
-        if run and index.keyframes[key] - run[-1] > _WORTH_A_JUMP:
+        entry = max(_entry_before(index, position), 0)
+        if run and index.entries[entry] - run[-1] > _WORTH_A_JUMP:
             yield run
             run = []
         run.append(position)
@@ -198,5 +208,5 @@ def _runs(index: VideoIndex, positions: Sequence[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _key_before(index: VideoIndex, position: int) -> int:
-    return int(np.searchsorted(index.keyframes, position, side="right")) - 1
+def _entry_before(index: VideoIndex, position: int) -> int:
+    return int(np.searchsorted(index.entries, position, side="right")) - 1

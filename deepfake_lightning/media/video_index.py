@@ -29,23 +29,24 @@ class VideoIndex:
 
     Attributes:
         pts: int64 [frames], presentation times in the stream's own unit.
-        keyframes: int64 [K], positions of the key frames.
+        keyframes: int64 [K], positions of the key frames, as the container marks them.
+        entries: int64 [E], positions of those at which decoding may begin; empty where none is
+            known, and decoding begins at the beginning.
         time_base: seconds of one unit.
         codec: ffmpeg's name of the codec.
         last_duration: length of the last frame, in units; 0 where it is not known.
         dated: whether frames are found by their pts; otherwise by counting what is decoded.
-        seekable: whether decoding may begin at any key frame.
         plain: whether any decoder finds the same frames by counting packets: all are shown,
             no frame refers back past a key frame and the stream never changes its format.
     """
 
     pts: NDArray[np.int64]
     keyframes: NDArray[np.int64]
+    entries: NDArray[np.int64]
     time_base: Fraction
     codec: str
     last_duration: int
     dated: bool
-    seekable: bool
     plain: bool
 
     @property
@@ -72,11 +73,15 @@ def packets(container: Any, stream: Any) -> Iterator[Any]:
             continue
 
 
-def index_video(source: VideoSource) -> VideoIndex:
+def index_video(source: VideoSource, *, by_decoding: bool = False) -> VideoIndex:
     """Read a clip's packets, without decoding where its container can be relied on.
 
     AVI, MPEG, WMV and other old containers do not say when their frames are shown: those are
     decoded once, to count, which doubles what reading them costs.
+
+    Args:
+        source: the clip.
+        by_decoding: do not rely on the container.
 
     Raises:
         MediaError: it is no video, holds no frame, or is longer than the limit.
@@ -84,7 +89,8 @@ def index_video(source: VideoSource) -> VideoIndex:
     container, stream = source.open_container()
     with container:
         codec = stream.codec_context.codec.canonical_name
-        if container.format.name.startswith(_DATED_CONTAINERS) and codec not in _UNDATED_CODECS:
+        dated = container.format.name.startswith(_DATED_CONTAINERS)
+        if dated and codec not in _UNDATED_CODECS and not by_decoding:
             index = _by_packets(source, container, stream)
             if index is not None:
                 return index
@@ -97,6 +103,7 @@ def index_video(source: VideoSource) -> VideoIndex:
 class _Packets:
     pts: list[int] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
     shown: list[bool] = field(default_factory=list)
     duration: list[int] = field(default_factory=list)
     plain: bool = True
@@ -114,8 +121,15 @@ def _by_packets(source: VideoSource, container: Any, stream: Any) -> VideoIndex 
         table.key.append(packet.is_keyframe)
         table.shown.append(not packet.is_discard)
         table.duration.append(packet.duration or 0)
-        table.plain = table.plain and not packet.is_corrupt and sets.kept_by(packet)
+        content = sets.look_into(packet)
+        table.fresh.append(content.fresh)
+        as_marked = content.fresh or not packet.is_keyframe
+        table.plain &= not packet.is_corrupt and content.as_announced and as_marked
         _check_count(source, len(table.pts))
+    if stream.codec_context.has_b_frames and table.pts == sorted(table.pts):
+        # Frames are stored in another order than they are shown in, or may be: some programs
+        # write the times of decoding as those of showing.
+        return None
     return _sorted(source, table, stream)
 
 
@@ -131,14 +145,15 @@ def _sorted(source: VideoSource, table: _Packets, stream: Any) -> VideoIndex | N
     if not len(order) or (np.diff(pts[order]) <= 0).any():
         return None
     keyframes = np.flatnonzero(key[order])
+    fresh = np.array(table.fresh, bool)[order]
     index = VideoIndex(
         pts=pts[order],
         keyframes=keyframes,
+        entries=np.flatnonzero(fresh & none_hidden),
         time_base=stream.time_base,
         codec=stream.codec_context.codec.canonical_name,
         last_duration=table.duration[order[-1]],
         dated=True,
-        seekable=none_hidden and len(keyframes) > 0,
         plain=table.plain
         and len(order) == len(pts)
         and bool(key[0])
@@ -165,11 +180,11 @@ def _by_decoding(source: VideoSource, container: Any, stream: Any) -> VideoIndex
     index = VideoIndex(
         pts=np.array(pts, np.int64),
         keyframes=np.array(keyframes, np.int64),
+        entries=np.array([], np.int64),
         time_base=stream.time_base,
         codec=stream.codec_context.codec.canonical_name,
         last_duration=step,
         dated=False,
-        seekable=False,
         plain=False,
     )
     source.check_seconds(index.seconds, "has")
@@ -189,8 +204,8 @@ def decoded_frames(
         stream_packets: of ``stream``.
         stream: whose decoder is used.
         wanted: presentation times of the frames that are looked at. Of the others only those are
-            decoded that further frames refer to, which leaves the wanted ones as they are and
-            saves a third to a half of the work in most clips. None: all.
+            decoded that further frames refer to, which leaves the wanted ones as they are in
+            H.264 and saves a third to a half of the work in most clips. None: all.
 
     Raises:
         MediaError: a frame is larger than the limit.

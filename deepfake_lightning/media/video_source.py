@@ -58,8 +58,9 @@ class VideoSource:
             raise MediaError(
                 f"{self.name} does not exist", next_step="check the root and path"
             ) from error
-        except OSError as error:
-            raise MediaError(f"{self.name} cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+            fault = getattr(error, "strerror", None) or error
+            raise MediaError(f"{self.name} cannot be read: {fault}") from error
         if size == 0:
             raise MediaError(f"{self.name} is empty")
         if size > self.limits.bytes:

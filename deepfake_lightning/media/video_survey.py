@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from deepfake_lightning.errors import MediaError
 from deepfake_lightning.media import decord_reading, pyav_reading
 from deepfake_lightning.media.video_index import VideoIndex, index_video
 from deepfake_lightning.media.video_source import VideoSource
@@ -51,7 +52,14 @@ def survey(source: VideoSource, decord: bool) -> tuple[VideoIndex, VideoInfo, tu
     source.size()
     index = index_video(source)
     frame = pyav_reading.first_frame(source)
+    if frame.interlaced_frame:
+        # Its two fields may be in packets of their own, and decord mixes their colours.
+        index = index_video(source, by_decoding=True)
     turn = pyav_reading.upright_turn(frame)
+    try:
+        pyav_reading.upright_rgb(frame, turn)
+    except MediaError as error:
+        raise MediaError(f"{source.name}: {error.what}", next_step=error.next_step) from error
     width, height = frame.width, frame.height
     if turn[0] % 2:
         width, height = height, width

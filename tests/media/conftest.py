@@ -32,6 +32,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "frames": 60,
         "options": {"g": "10", "x264-params": "intra-refresh=1:scenecut=0:bframes=0"},
     },
+    "interlaced.mp4": {
+        "options": {**CLOSED, "x264-params": "tff=1:open-gop=0:scenecut=0"},
+    },
+    "ycgco.mp4": {"options": {"x264-params": "colormatrix=YCgCo"}},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": X265}},
     "av1.mp4": {"codec": "libsvtav1", "options": {"svtav1-params": "lookahead=0"}},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"crf": "10", "b": "0"}},

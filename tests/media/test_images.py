@@ -251,6 +251,24 @@ def test_a_small_file_that_claims_a_billion_pixels_is_refused(tmp_path: Path, su
         read_image(path)
 
 
+def test_a_chunk_that_claims_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("RGB", (50, 40)).save(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = (0xFF000000).to_bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="claims more bytes than there are"):
+        read_image(path)
+    assert "claims more bytes" in str(inspect_image(path)[0])
+
+
+def test_a_name_that_no_file_can_have_is_a_typed_error() -> None:
+    with pytest.raises(MediaError, match="cannot be read"):
+        read_image(Path("a\0b.png"))
+    assert inspect_image(Path("a\0b.png"))[0] is not None
+
+
 MEMORY = """
 import resource, sys
 from pathlib import Path

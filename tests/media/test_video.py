@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def test_every_frame_is_the_one_that_was_encoded(
         assert video.lost == 0
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", [*WHOLE, "interlaced.mp4"])
 def test_sparse_frames_and_key_frames_are_the_same_as_in_a_whole_reading(
     clip: Clip, reader: str, name: str
 ) -> None:
@@ -276,3 +277,41 @@ def test_of_frames_that_are_not_wanted_only_the_needed_ones_are_decoded(
             np.testing.assert_array_equal(frame.image, whole[position])
             if name == "whole.mp4":  # key frames ten apart, two B frames of three unreferenced
                 assert len(counted) <= 8
+
+
+def test_decoding_begins_at_key_frames_that_are_whole(clip: Clip) -> None:
+    """Of a stream that is refreshed bit by bit the container calls frames key that are not."""
+    with open_video(clip("refresh.mp4")) as video:
+        assert len(video.keyframes) > 3
+        assert video._index.entries.tolist() == [0]
+    with open_video(clip("whole.mp4")) as video:
+        assert video._index.entries.tolist() == video.keyframes.tolist() == [0, 10, 20]
+
+
+def test_times_of_decoding_are_not_taken_for_times_of_showing(
+    tmp_path: Path, clip: Clip, number_of: NumberOf
+) -> None:
+    path = tmp_path / "raw.mp4"
+    with av.open(str(clip("whole.mp4"))) as source, av.open(str(path), "w") as target:
+        copied = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.size:
+                packet.pts = packet.dts = number * 512
+                packet.stream = copied
+                target.mux(packet)
+    with open_video(path) as video:
+        assert [number_of(frame.image) for frame in video.frames(ALL)] == list(range(30))
+        assert [number_of(frame.image) for frame in video.read([7, 29])] == [7, 29]
+        assert video.lost == 0
+
+
+def test_colours_that_cannot_be_converted_are_a_typed_error(clip: Clip) -> None:
+    with pytest.raises(MediaError, match=r"ycgco\.mp4: a frame's colours"):
+        open_video(clip("ycgco.mp4"))
+    assert "colours" in str(inspect_video(clip("ycgco.mp4"))[0])
+
+
+def test_a_name_that_no_file_can_have_is_a_typed_error() -> None:
+    with pytest.raises(MediaError, match="cannot be read"):
+        open_video(Path("a\0b.mp4"))
+    assert inspect_video(Path("a\0b.mp4"))[0] is not None
