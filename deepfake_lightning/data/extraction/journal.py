@@ -148,7 +148,8 @@ class Journal:
         if table.is_file():
             lines = pd.read_parquet(table)["entry"]
             found |= {entry.key: entry for entry in map(_entry, lines) if entry}
-        for path in sorted(self.state.glob("shard-*.jsonl")):
+        journals = self.state.glob("shard-*.jsonl")
+        for path in sorted(journals, key=lambda path: path.stat().st_mtime_ns):  # the newest wins
             with path.open(encoding="utf-8", errors="replace") as file:
                 found |= {entry.key: entry for entry in map(_entry, file) if entry}
         return found

@@ -193,6 +193,20 @@ def test_the_manifest_is_left_to_a_shard_that_is_still_at_work(
     assert content(out) == content(extracted)
 
 
+def test_the_newest_journal_counts(
+    portrait_clips: Path, tmp_path: Path, make_portrait_clip: Any
+) -> None:
+    """Begun in shards, gone on with in one, with a clip that was mended in between."""
+    clips, out = tmp_path / "set", tmp_path / "out"
+    for name in ("fake/p0.mp4", "real/p1.mp4", "real/p2.mp4"):
+        (clips / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(portrait_clips / name, clips / name)
+    run(clips, out, shard="1/2")
+    make_portrait_clip(clips / "fake/p0.mp4", frames=24, seed=9)
+    assert run(clips, out).manifest is not None
+    assert run(clips, out).done_now == 0
+
+
 @pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"timeout": 0.0}])
 def test_numbers_that_cannot_work(
     portrait_clips: Path, tmp_path: Path, options: dict[str, Any]
