@@ -21,8 +21,6 @@ from deepfake_lightning.schemas import Extraction, Sampling
 from deepfake_lightning.storage import lock
 
 Task = tuple[Job, Entry]
-# Then a new one takes its place, and memory stays flat whatever the decoders keep.
-_FILES_PER_PROCESS = 100
 
 
 def extract(
@@ -147,8 +145,7 @@ def _run(tasks: Iterator[Task], workers: int, timeout: float) -> Generator[Task,
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([extract_one.__module__])
     under_way: dict[Future[Outcome], Task] = {}
-    pool = ProcessPool(workers, _FILES_PER_PROCESS, prepare_process, context=context)
-    with pool:
+    with ProcessPool(workers, context=context, initializer=prepare_process) as pool:
         try:
             while True:
                 while len(under_way) < 2 * workers and (task := next(tasks, None)) is not None:
