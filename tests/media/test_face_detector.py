@@ -146,9 +146,22 @@ def test_faces_of_one_size_come_in_the_order_of_their_places() -> None:
         detector._network = SimpleNamespace(
             setInputSize=lambda size: None, detect=lambda image, order=order: (1, rows[order])
         )
-        found.append([face.box[:2] for face in detector.detect(np.zeros((640, 640, 3), np.uint8))])
+        found.append([face.box[:2] for face in detector.detect(np.zeros((240, 240, 3), np.uint8))])
     assert found[0] == [(100, 10), (100, 90), (200, 0), (300, 0), (400, 0), (500, 0)]
     assert found[1] == found[0]
+
+
+def test_the_box_of_a_close_up_is_not_loose_and_a_small_face_does_not_hide_it() -> None:
+    """Above 300 pixels the network's own boxes are loose, and beside a small face it sees none."""
+    close = cv2.resize(skimage.data.astronaut()[45:185, 155:295], (1200, 1200))
+    small = cv2.resize(skimage.data.astronaut()[40:190, 140:290], (90, 90))
+    image = np.zeros((1200, 1600, 3), np.uint8)
+    image[:, :1200], image[20:110, 1400:1490] = close, small
+    large, other = FaceDetector(FaceSearch(detection_side=1600)).detect(image)
+    quarter = cv2.resize(close, (300, 300), interpolation=cv2.INTER_AREA)
+    (known,) = FaceDetector(FaceSearch()).detect(quarter)
+    assert np.asarray(large.box) / 4 == pytest.approx(known.box, abs=0.1 * known.size)
+    assert other.box[0] > 1400
 
 
 def test_large_pictures_are_shrunk_to_the_side_that_is_set(
