@@ -33,8 +33,8 @@ class FaceSearch(BaseModel):
             faces; boxes are in pixels of the frame all the same.
         min_score: lowest score of a face, 0 to 1.
         min_size: lowest longer side of a face's box, pixels of the frame.
-        min_sharpness: lowest sharpness of a face, see
-            :func:`deepfake_lightning.media.sharpness`; 0 keeps all.
+        min_sharpness: lowest sharpness of a face's crop (the variance of its Laplacian, as
+            ``media.sharpness`` gives it: about 100 to 350 in clear clips); 0 keeps all.
         max_faces: how many faces of a frame are kept, the largest first.
         align: turn each crop so that the eyes are level. It resamples every pixel, which softens
             the traces of forgeries.
