@@ -74,6 +74,10 @@ class CheckpointError(DeepfakeLightningError):
     """A checkpoint that is missing, damaged, foreign or of another architecture."""
 
 
+class BundleError(DeepfakeLightningError):
+    """A bundle that is damaged, changed, foreign, or that cannot be built."""
+
+
 class WeightsError(DeepfakeLightningError):
     """Pretrained weights that cannot be had."""
 

@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 from deepfake_lightning.errors import StorageError
 
 WORKSPACE_VARIABLE = "DEEPFAKE_WORKSPACE"
+# In the folder of a training, beside its checkpoints/.
+RUN_CONFIG, RUN_MANIFEST, RUN_RECORD = "config.yaml", "manifest.parquet", "run.json"
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,24 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def monitoring(self) -> Path:
+        """The prediction log, and what is made of it."""
+        return self.root / "monitoring"
+
+    @property
     def reports(self) -> Path:
         """Evaluation reports."""
         return self.root / "evaluation" / "reports"
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """Return the run's folder that a checkpoint lies in, None where it was taken elsewhere.
+
+    What happens to lie near a copied checkpoint is not its run's.
+    """
+    run = checkpoint.parent.parent
+    inside = checkpoint.parent.name == "checkpoints"
+    return run if inside and (run / RUN_CONFIG).is_file() else None
 
 
 @contextmanager

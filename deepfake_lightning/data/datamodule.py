@@ -343,11 +343,12 @@ class DeepfakeDataModule(LightningDataModule):
         return self.trainer is None or self.trainer.is_global_zero
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: who and what was trained on, and the preprocessing."""
+        """Return what a checkpoint keeps: who and what was trained on, how pictures were made."""
         own = self._usable.get("train")
         pictures = np.array([], np.int64) if own is None else own.digests
         kept = self._lineage.state(self.load(), pictures)
-        return {**kept, "preprocess": self.preprocess.to_dict()}
+        extracted = self.load().extraction is not None
+        return {**kept, "preprocess": self.preprocess.to_dict(), "extracted": extracted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Compare a checkpoint's data with these.

@@ -20,6 +20,7 @@ from deepfake_lightning.media.images import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     inspect_image,
+    media_kind,
     read_image,
 )
 from deepfake_lightning.media.limits import VIDEO_LIMITS, Limits
@@ -45,6 +46,7 @@ __all__ = [
     "crop_face",
     "inspect_image",
     "inspect_video",
+    "media_kind",
     "normalise",
     "open_video",
     "read_image",

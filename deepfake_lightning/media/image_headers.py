@@ -21,6 +21,12 @@ _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 27
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
+def starts_like_picture(head: bytes) -> bool:
+    """Return whether 16 first bytes of a file are those of a JPEG, PNG, WebP, BMP or TIFF."""
+    webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    return webp or head.startswith((JPEG_START, PNG_START, b"BM", *_TIFF_STARTS))
+
+
 def picture_size(data: bytes) -> tuple[int, int]:
     """Return width and height of a JPEG, PNG, WebP, BMP or TIFF as stored; (0, 0) of all else."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from deepfake_lightning.media.image_headers import (
     claims_too_much,
     jpeg_frame,
     picture_size,
+    starts_like_picture,
     tiff_with_alpha,
 )
 
@@ -27,6 +29,24 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv"})
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
+
+
+def media_kind(source: Path | bytes) -> Literal["image", "video"]:
+    """Return whether media are to be read as a picture or as a video.
+
+    A file's suffix tells; where it does not, and of bytes, the first of them do: what does not
+    begin like a picture is tried as a video.
+    """
+    if isinstance(source, bytes):
+        return "image" if starts_like_picture(source[:16]) else "video"
+    suffix = source.suffix.lower()
+    if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        return "image" if suffix in IMAGE_SUFFIXES else "video"
+    try:
+        with source.open("rb") as file:
+            return media_kind(file.read(16))
+    except (OSError, ValueError):  # whoever reads it says what is wrong with it
+        return "image"
 
 
 def read_image(source: Path | bytes) -> NDArray[np.uint8]:

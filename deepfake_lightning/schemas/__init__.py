@@ -4,7 +4,9 @@ Torch-free. Each carries an integer ``schema``; readers name the file, the row
 and the column that is wrong.
 """
 
+from deepfake_lightning.schemas.assessment import Assessment, Examined, ScoredFace, ScoredTrack
 from deepfake_lightning.schemas.batch import Batch
+from deepfake_lightning.schemas.calibration import Calibration, ItemCalibration
 from deepfake_lightning.schemas.extraction import Extraction
 from deepfake_lightning.schemas.manifest import (
     LABELS,
@@ -25,12 +27,18 @@ __all__ = [
     "SPLITS",
     "STATUSES",
     "Aggregation",
+    "Assessment",
     "Batch",
+    "Calibration",
+    "Examined",
     "Extraction",
     "FaceSearch",
+    "ItemCalibration",
     "Manifest",
     "Preprocess",
     "Sampling",
+    "ScoredFace",
+    "ScoredTrack",
     "read_manifest",
     "read_predictions",
     "write_manifest",

@@ -9,14 +9,9 @@ from typing import Any
 import yaml
 
 from deepfake_lightning.errors import CheckpointError, UsageError
-from deepfake_lightning.storage import Workspace
-from deepfake_lightning.training.checkpoint_io import read_checkpoint
-from deepfake_lightning.training.run_folder import (
-    RUN_CONFIG,
-    RUN_MANIFEST,
-    latest_run,
-    run_of,
-)
+from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.storage import RUN_CONFIG, RUN_MANIFEST, Workspace, run_of
+from deepfake_lightning.training.run_folder import latest_run
 
 DEFAULT_EXPERIMENT = "deepfake-detection"
 DEFAULT_VERSION = "v1.0.0"

@@ -19,10 +19,11 @@ from deepfake_lightning.callbacks.interruption import Interruption
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
-from deepfake_lightning.storage import Workspace, file_hash
+from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.storage import Workspace, file_hash, run_of
 from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
-from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
-from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig, run_of
+from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
+from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
 from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}

@@ -15,7 +15,7 @@ import yaml
 from lightning.pytorch import Trainer
 
 from deepfake_lightning.callbacks import EarlyStopping, Interruption
-from deepfake_lightning.storage import write_json
+from deepfake_lightning.storage import RUN_RECORD, write_json
 from deepfake_lightning.training.lightning_cli import TrainingCLI
 
 _PACKAGES = ("deepfake-lightning", "torch", "lightning", "timm", "albumentations")
@@ -83,7 +83,7 @@ def fit(args: list[str]) -> RunResult:
     cli = TrainingCLI(args)
     result = _result(cli, time.monotonic() - clock)
     if result.run_dir is not None and cli.trainer.is_global_zero:
-        write_json(result.run_dir / "run.json", _record(cli, result, started))
+        write_json(result.run_dir / RUN_RECORD, _record(cli, result, started))
     return result
 
 

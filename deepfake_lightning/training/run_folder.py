@@ -12,10 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from deepfake_lightning.callbacks.sources import data_of
 from deepfake_lightning.schemas import write_manifest
-from deepfake_lightning.storage import new_folder
-
-RUN_CONFIG = "config.yaml"
-RUN_MANIFEST = "manifest.parquet"
+from deepfake_lightning.storage import RUN_CONFIG, RUN_MANIFEST, new_folder
 
 
 class RunLogger(TensorBoardLogger):
@@ -77,16 +74,6 @@ class SaveRunConfig(SaveConfigCallback):
         if trainer.is_global_zero and not path.exists():
             data = data_of(trainer, self)
             write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
-
-
-def run_of(checkpoint: Path) -> Path | None:
-    """Return the run's folder that a checkpoint lies in, None where it was taken elsewhere.
-
-    What happens to lie near a copied checkpoint is not its run's.
-    """
-    run = checkpoint.parent.parent
-    inside = checkpoint.parent.name == "checkpoints"
-    return run if inside and (run / RUN_CONFIG).is_file() else None
 
 
 def latest_run(runs: Path, experiment: str, version: str) -> Path | None:

@@ -13,6 +13,8 @@ from deepfake_lightning.data.demo.shoot import Clip, clips_of, clusters
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.schemas import manifest
 
+DATASET, LICENCE = "demo", "CC0-1.0"
+"""What its rows say in these columns: by both together it is known again."""
 IDENTITIES, CLIPS, FRAMES = 24, 3, 16
 """Default numbers of identities, of real (and of fake) clips of each, of frames of a clip."""
 MIN_IDENTITIES = 8
@@ -90,13 +92,13 @@ def _write(out: Path, clip: Clip) -> dict[str, Any]:
         "path": path,
         "label": clip.label,
         "media_type": "video",
-        "video_id": f"demo/{clip.stem}",
+        "video_id": f"{DATASET}/{clip.stem}",
         "group_id": clip.group,
         "target_id": clip.target.name,
         "source_id": clip.source.name if clip.source else None,
         "method": clip.method,
-        "dataset": "demo",
+        "dataset": DATASET,
         "compression": f"h264-crf{CRF}",
         "split": None,
-        "licence": "CC0-1.0",
+        "licence": LICENCE,
     }

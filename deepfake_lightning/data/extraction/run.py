@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pebble import ProcessExpired, ProcessPool
-
 from deepfake_lightning.data.extraction.journal import Entry, Journal
 from deepfake_lightning.data.extraction.results import Summary, finish
 from deepfake_lightning.data.extraction.sources import Source, balanced, share
-from deepfake_lightning.data.extraction.worker import Job, Outcome, extract_one, prepare_process
-from deepfake_lightning.errors import StorageError, UsageError
+from deepfake_lightning.data.extraction.worker import Job, Outcome, extract_one
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
 from deepfake_lightning.schemas import Extraction, Sampling
 from deepfake_lightning.storage import lock
 
-Task = tuple[Job, Entry]
+Task = tuple[tuple[Entry, Path], Job]
 
 
 def extract(
@@ -61,7 +57,7 @@ def extract(
     """
     own = share(sources, shard)
     samplings = _samplings(sources, settings)
-    _check_numbers(workers, timeout)
+    processes = count_workers(workers, timeout)
     journal = Journal(out, settings, shard)
     journal.check(inputs)
     with _typed_disk_errors(out):
@@ -70,10 +66,16 @@ def extract(
             started(len(todo))
             try:
                 tasks = (_task(source, samplings[source.key], journal) for source in todo)
-                with closing(_run(tasks, workers or os.cpu_count() or 1, timeout)) as results:
-                    for job, entry in results:
-                        journal.write(entry, job.folder)
-                        progress(entry.outcome)
+                results = run_jobs(
+                    extract_one, tasks, workers=processes, timeout=timeout,
+                    prepare=prepare_process, raised=(StorageError,),
+                )  # fmt: skip
+                with closing(results):
+                    for (entry, folder), outcome in results:
+                        if isinstance(outcome, Lost):
+                            outcome = Outcome("unreadable", outcome.reason)
+                        journal.write(replace(entry, outcome=outcome), folder)
+                        progress(outcome)
             finally:
                 journal.close()
         with lock(journal.state / "manifest"):
@@ -101,13 +103,6 @@ def _begun(
     ]
 
 
-def _check_numbers(workers: int | None, timeout: float) -> None:
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers is {workers}", next_step="give a number from 1 on")
-    if not timeout > 0:
-        raise UsageError(f"timeout is {timeout:g}", next_step="give seconds, more than 0")
-
-
 @contextmanager
 def _typed_disk_errors(out: Path) -> Iterator[None]:
     """Turn what the disk refuses into a :class:`StorageError`."""
@@ -129,7 +124,7 @@ def _samplings(sources: Sequence[Source], settings: Extraction) -> dict[str, Sam
 
 
 def _task(source: Source, sampling: Sampling, journal: Journal) -> Task:
-    """Return what a process needs, and the source's entry but for its outcome."""
+    """Return a source's entry but for its outcome, its folder, and what a process needs."""
     is_video = source.fields["media_type"] == "video"
     job = Job(source.file, is_video, journal.new_folder(), journal.settings, sampling)
     try:
@@ -137,45 +132,5 @@ def _task(source: Source, sampling: Sampling, journal: Journal) -> Task:
         size, modified = stat.st_size, stat.st_mtime_ns
     except OSError:  # the worker says what is wrong with it
         size, modified = 0, 0
-    return job, Entry(source.key, size, modified, str(sampling), Outcome("unreadable"))
-
-
-def _run(tasks: Iterator[Task], workers: int, timeout: float) -> Generator[Task, None, None]:
-    """Yield each job with its entry as it is done; few are under way at a time."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([extract_one.__module__])
-    under_way: dict[Future[Outcome], Task] = {}
-    with ProcessPool(workers, context=context, initializer=prepare_process) as pool:
-        try:
-            while True:
-                while len(under_way) < 2 * workers and (task := next(tasks, None)) is not None:
-                    under_way[pool.schedule(extract_one, [task[0]], timeout=timeout)] = task
-                if not under_way:
-                    return
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    job, entry = under_way.pop(future)
-                    yield job, replace(entry, outcome=_outcome(future, job, timeout))
-        finally:
-            if under_way:  # interrupted: what is under way is done again another time
-                pool.stop()  # type: ignore[no-untyped-call]
-
-
-def _outcome(future: Future[Outcome], job: Job, timeout: float) -> Outcome:
-    """Return what a process made of a job. A process that ends or fails is the file's fault.
-
-    Raises:
-        StorageError: the disk refused the pictures.
-    """
-    try:
-        outcome: Outcome = future.result()
-    except TimeoutError:
-        reason = f"takes longer than {timeout:g} s (--timeout)"
-    except ProcessExpired as error:
-        reason = f"crashes its decoder (exit code {error.exitcode})"
-    except StorageError:
-        raise
-    except Exception as error:  # a library met something that nobody has seen before
-        reason = f"cannot be worked on: {type(error).__name__}: {error}"
-    else:
-        return outcome
-    return Outcome("unreadable", reason)
+    entry = Entry(source.key, size, modified, str(sampling), Outcome("unreadable"))
+    return (entry, job.folder), job

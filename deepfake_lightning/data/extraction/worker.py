@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -57,24 +55,6 @@ class Outcome:
     reason: str | None = None
     frames: int = 0
     pictures: list[dict[str, Any]] = field(default_factory=list)
-
-
-def prepare_process() -> None:
-    """Set up a worker process: one thread, and an end when its parent ends.
-
-    A parent that is killed cannot stop its workers; left alone they would go on for the rest of a
-    long video.
-    """
-    cv2.setNumThreads(0)  # the processes are the parallelism
-    gc.freeze()  # what is loaded by now is never garbage: looking there takes 30 ms a file
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def extract_one(job: Job) -> Outcome:

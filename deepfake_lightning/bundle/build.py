@@ -1,0 +1,189 @@
+"""From a checkpoint to a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepfake_lightning.bundle import load
+from deepfake_lightning.bundle.card import model_card
+from deepfake_lightning.bundle.checksums import write_sums
+from deepfake_lightning.bundle.export import (
+    ServedNetwork,
+    agreement,
+    check_agreement,
+    export_onnx,
+    export_weights,
+    onnx_network,
+    run_onnx,
+    run_torch,
+)
+from deepfake_lightning.bundle.golden import draw_golden, golden_record
+from deepfake_lightning.bundle.provenance import is_demo, provenance
+from deepfake_lightning.bundle.reference import (
+    Reference,
+    reference_arrays,
+    reference_record,
+    score_reference,
+)
+from deepfake_lightning.data.clips import ClipReader
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.models.checkpoints import TrainedDetector, load_detector
+from deepfake_lightning.schemas import Calibration, Manifest, read_manifest
+from deepfake_lightning.schemas.bundle import Agreements, BundleRecord
+from deepfake_lightning.schemas.settings import from_settings
+from deepfake_lightning.storage import (
+    RUN_MANIFEST,
+    RUN_RECORD,
+    atomic_folder,
+    atomic_write,
+    run_of,
+    write_json,
+)
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is, and how much there is (0: unknown)."""
+
+REFERENCE_SPLIT = "val"
+
+
+def build_bundle(
+    checkpoint: Path,
+    out: Path | None = None,
+    *,
+    version: str | None = None,
+    run: Path | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> load.Bundle:
+    """Build a bundle from a checkpoint of a training, whole or not at all.
+
+    Args:
+        checkpoint: a file of ``fit``.
+        out: the folder to be; None: ``bundle`` in the run's folder.
+        version: of the detector; None: the run's.
+        run: the training's folder, where the checkpoint lies elsewhere.
+        progress: see :data:`Progress`.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, damaged or foreign.
+        UsageError: ``out`` exists, or the run is not known.
+        BundleError: the network cannot be exported, or its ONNX graph gives other scores.
+        DataError: the media of the run's ``val`` split are gone.
+    """
+    progress("reading the checkpoint", 0, 0)
+    trained = load_detector(checkpoint)
+    run = run or run_of(checkpoint.absolute())
+    if run is None or not (run / RUN_MANIFEST).is_file():
+        raise UsageError(
+            f"{run or checkpoint} has no {RUN_MANIFEST}: what it was trained on is not known",
+            why="a bundle says on which data, of which licences, its detector was trained",
+            next_step="name the training's folder with --run",
+        )
+    out = out or run / "bundle"
+    if out.exists():
+        raise UsageError(
+            f"{out} exists already", why="a bundle is never changed",
+            next_step="name another folder with --out, or remove it",
+        )  # fmt: skip
+    parts = _Parts(trained, read_manifest(run / RUN_MANIFEST), run, progress)
+    record = parts.record(version or _run_version(run))
+    progress("writing", 0, 0)
+    with atomic_folder(out) as aside:
+        parts.write(aside, record)
+        write_sums(aside)
+    return load.load_bundle(out)
+
+
+def _run_version(run: Path) -> str:
+    path = run / RUN_RECORD
+    record = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return str(record.get("version") or "unversioned")
+
+
+class _Parts:
+    """What a bundle is made of, computed once."""
+
+    def __init__(
+        self, trained: TrainedDetector, manifest: Manifest, run: Path, progress: Progress
+    ) -> None:
+        self.trained, self.manifest, self.run = trained, manifest, run
+        self.network = ServedNetwork(trained.detector)
+        progress("exporting to ONNX", 0, 0)
+        self.onnx = export_onnx(self.network, trained.preprocess.size)
+        reader = ClipReader(manifest, trained.preprocess, crop_pictures=trained.crop_pictures)
+        self.reference: Reference = score_reference(
+            manifest, REFERENCE_SPLIT, reader, trained.preprocess, onnx_network(self.onnx),
+            lambda done, total: progress(f"scoring the {REFERENCE_SPLIT} split", done, total),
+        )  # fmt: skip
+        progress("comparing ONNX with PyTorch", 0, 0)
+        self.golden = draw_golden(trained.served)
+        self.agreement, self.golden_logits = self._agreements()
+
+    def _agreements(self) -> tuple[Agreements, NDArray[np.float32]]:
+        inputs = self.reference.inputs
+        golden = np.concatenate([picture.inputs for picture in self.golden])
+        plain, plain_golden = (run_torch(self.network, each) for each in (inputs, golden))
+        of_inputs = agreement(plain, run_onnx(self.onnx, inputs))
+        check_agreement(of_inputs)
+        has_gpu = torch.cuda.is_available()
+        gpu = [
+            agreement(plain, run_torch(self.network, inputs, device="cuda", bf16=bf16))
+            if has_gpu
+            else None
+            for bf16 in (False, True)
+        ]
+        found = Agreements(
+            onnx_cpu=of_inputs,
+            onnx_media=agreement(plain_golden, run_onnx(self.onnx, golden)),
+            gpu_fp32=gpu[0],
+            gpu_bf16=gpu[1],
+        )
+        return found, plain_golden[0]
+
+    def record(self, version: str) -> BundleRecord:
+        """Return what the bundle says of itself."""
+        return from_settings(
+            BundleRecord,
+            {"version": "--version"},
+            version=version,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            backbone=self.trained.detector.hparams["backbone"],
+            features=self.reference.features.shape[1],
+            demo=is_demo(self.manifest),
+            checkpoint=self.trained.sha256,
+            agreement=self.agreement,
+        )
+
+    def write(self, folder: Path, record: BundleRecord) -> None:
+        """Write all files but the list of hashes."""
+        origin = provenance(self.run, self.manifest, self.trained.sha256)
+        calibration = Calibration()
+        preprocess = self.trained.served
+        records: dict[str, dict[str, Any]] = {
+            load.RECORD: record.to_dict(),
+            load.PREPROCESS: preprocess.to_dict(),
+            load.CALIBRATION: calibration.to_dict(),
+            load.GOLDEN: golden_record(self.golden, self.golden_logits),
+            load.REFERENCE: reference_record(self.reference),
+            load.PROVENANCE: origin,
+        }
+        for name, content in records.items():
+            write_json(folder / name, content)
+        card = model_card(record, preprocess, calibration, origin, self.reference)
+        files = {
+            load.WEIGHTS: export_weights(self.trained.detector),
+            load.ONNX: self.onnx,
+            load.REFERENCE_ARRAYS: reference_arrays(self.reference),
+            load.CARD: card.encode(),
+            **{picture.name: picture.png for picture in self.golden},
+        }
+        for name, data in files.items():
+            with atomic_write(folder / name) as file:
+                file.write(data)

@@ -1,0 +1,85 @@
+"""An ONNX graph from bytes to a session that runs it, and nothing that it should not. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+
+from deepfake_lightning.errors import BundleError
+
+INPUT, OUTPUTS = "image", ("logit", "features")
+
+
+def open_session(data: bytes, name: str, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU.
+
+    Args:
+        data: the graph, with its weights in it.
+        name: of the file, for messages.
+        threads: how many one run may use.
+
+    Raises:
+        BundleError: it is no ONNX graph of a detector, or it refers to files outside of itself.
+    """
+    _check(data, name)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads sleep: other processes work beside this one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen kinds of its own
+        raise BundleError(
+            f"{name} cannot be run: {str(error).splitlines()[0][:300]}",
+            next_step="build the bundle anew with this version of deepfake-lightning",
+        ) from error
+
+
+def _check(data: bytes, name: str) -> None:
+    try:
+        model = onnx.load_model_from_string(data)
+    except (DecodeError, ValueError) as error:
+        raise BundleError(f"{name} is not an ONNX graph", next_step="build it anew") from error
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
+        raise BundleError(
+            f"{name} takes numbers from other files",
+            why="a bundle holds all that is needed, and reads nothing else of this machine",
+            next_step="build it anew",
+        )
+    given = [value.name for value in model.graph.input]
+    made = tuple(value.name for value in model.graph.output)
+    if given != [INPUT] or made != OUTPUTS:
+        raise BundleError(
+            f"{name} maps {given} to {list(made)}, and not {[INPUT]} to {list(OUTPUTS)}",
+            next_step="build it anew",
+        )
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every tensor of a graph, of its functions and of graphs within it."""
+    yield from _tensors_of_graph(model.graph)
+    for function in model.functions:
+        yield from _tensors_of_nodes(function.node)
+
+
+def _tensors_of_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _tensors_of_nodes(graph.node)
+
+
+def _tensors_of_nodes(nodes: object) -> Iterator[onnx.TensorProto]:
+    for node in nodes:  # type: ignore[attr-defined]
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            for graph in (attribute.g, *attribute.graphs):
+                if graph.node or graph.initializer:
+                    yield from _tensors_of_graph(graph)

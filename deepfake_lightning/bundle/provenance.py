@@ -1,0 +1,101 @@
+"""Where a bundle comes from: configuration, data and their licences, code, machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from deepfake_lightning.data.demo import DATASET, LICENCE
+from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.storage import RUN_CONFIG, RUN_RECORD
+
+_PACKAGES = ("deepfake-lightning", "torch", "timm", "lightning", "onnx", "onnxruntime", "numpy",
+             "opencv-python-headless")  # fmt: skip
+UNKNOWN_LICENCE = "not stated"
+
+
+def provenance(run: Path, manifest: Manifest, checkpoint: str) -> dict[str, Any]:
+    """Return the content of ``provenance.json``.
+
+    Args:
+        run: the training's folder.
+        manifest: the data.
+        checkpoint: its SHA-256.
+    """
+    path = run / RUN_RECORD  # an interrupted training has none
+    record: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    kept = ("experiment", "version", "status", "stop_reason", "started", "seconds", "epochs",
+            "seed", "device", "packages", "monitor", "best_score")  # fmt: skip
+    return {
+        "schema": 1,
+        "checkpoint": checkpoint,
+        "training": {name: record[name] for name in kept if name in record} or None,
+        "config": _config(run),
+        "data": data_provenance(manifest),
+        "code": _revision(),
+        "built_with": {name: found for name in _PACKAGES if (found := _installed(name))},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def data_provenance(manifest: Manifest) -> dict[str, Any]:
+    """Return what is known of the training data: counts, data sets, methods, licences."""
+    rows = manifest.rows
+    trained = rows[rows["split"] == "train"]
+    return {
+        "content_hash": manifest.content_hash(),
+        "split_policy": manifest.policy,
+        "counts": manifest.counts(),
+        "datasets": _counts(trained["dataset"]),
+        "methods": _counts(trained["method"].dropna()),
+        "licences": _counts(trained["licence"].fillna(UNKNOWN_LICENCE)),
+        "extraction": manifest.extraction and manifest.extraction.model_dump(mode="json"),
+    }
+
+
+def is_demo(manifest: Manifest) -> bool:
+    """Return whether a manifest lists the drawn faces of ``data demo``."""
+    rows = manifest.rows
+    return bool(((rows["dataset"] == DATASET) & (rows["licence"] == LICENCE)).any())
+
+
+def _config(run: Path) -> Any:
+    path = run / RUN_CONFIG
+    return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _counts(column: pd.Series) -> dict[str, int]:
+    return {str(name): int(count) for name, count in column.value_counts().sort_index().items()}
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _revision() -> dict[str, Any] | None:
+    """Return the commit of the package's source, None where it was installed without."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10,
+                check=True,
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"])
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": bool(changes)}

@@ -1,0 +1,66 @@
+"""``serve``: the detector over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.storage import Workspace
+
+
+def serve(
+    bundle: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int | None = None,
+    token_file: str | None = None,
+    log: str | None = None,
+    workspace: str | None = None,
+) -> int:
+    """Answer requests over HTTP: a picture in, an assessment out.
+
+    Without a token only this machine is answered. The token comes from the variable
+    DEEPFAKE_TOKEN or from a file; callers send it as `Authorization: Bearer TOKEN`.
+
+    Args:
+        bundle: folder of the detector's bundle.
+        host: address to listen on; any but this machine's own needs a token.
+        port: to listen on; 0 picks a free one.
+        workers: pictures scored at a time (default: one for each core).
+        token_file: file with the token.
+        log: prediction log, a path or a database URL (default: monitoring/predictions.db in the
+            workspace).
+        workspace: where the workspace is (default: mlops).
+    """
+    if bundle is None:
+        raise UsageError(
+            "there is no --bundle to serve",
+            next_step="build one: deepfake-lightning bundle build CHECKPOINT",
+        )
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
+    from deepfake_lightning.monitoring import PredictionLog
+    from deepfake_lightning.serving.app import create_app
+    from deepfake_lightning.serving.server import check_address, listen, read_token, run, url_of
+
+    token = read_token(token_file)
+    check_address(host, token)
+    place = log or Workspace.find(workspace).monitoring / "predictions.db"
+    with listen(host, port) as listener, PredictionLog(place) as predictions:
+        from deepfake_lightning.inference import open_engine  # slow: after all that can fail
+
+        engine = open_engine(bundle=Path(bundle))
+        app = create_app(engine, predictions, token=token, workers=workers)
+        url = url_of(listener)
+        key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if token else ""
+        Console().print(
+            f"serving {engine.version} on {url} (log: {predictions.name})\n"
+            f"try: curl{key} --data-binary @face.jpg {url}/v1/predict",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        run(app, listener)
+    return 0

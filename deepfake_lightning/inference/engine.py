@@ -1,0 +1,237 @@
+"""The engine: media -> faces and tracks -> batches -> logits -> the item's score -> a verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_lightning.errors import BundleError, MediaError
+from deepfake_lightning.inference.runtime import Runtime
+from deepfake_lightning.inference.seeing import Look, Seen, Viewer
+from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
+from deepfake_lightning.media import VIDEO_LIMITS, Limits, media_kind, to_input
+from deepfake_lightning.media.quality import quality
+from deepfake_lightning.metrics import item_scores
+from deepfake_lightning.schemas import (
+    Assessment,
+    Calibration,
+    Preprocess,
+    ScoredFace,
+    ScoredTrack,
+)
+from deepfake_lightning.schemas.calibration import MediaType
+
+BATCH = 32
+"""Faces in one run of the network, at most."""
+
+
+@dataclass(frozen=True)
+class FramePicture:
+    """A picture that is a frame of a clip, or a face in one, as a manifest lists them.
+
+    Attributes:
+        path: its file.
+        track, frame, timestamp_ms: as the manifest says; None where it does not.
+    """
+
+    path: Path
+    track: int | None = None
+    frame: int | None = None
+    timestamp_ms: int | None = None
+
+
+class Engine:
+    """Scores pictures and clips; the same media give the same result, from any thread.
+
+    Args:
+        runtime: runs the network.
+        preprocess: from media to the network's input.
+        calibration: from an item's logit to a verdict.
+        version: of the detector.
+        digest: the bundle's, or the SHA-256 of the checkpoint.
+        is_demo: the detector has been trained on drawn faces.
+        limits: of one clip.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        preprocess: Preprocess,
+        calibration: Calibration,
+        *,
+        version: str,
+        digest: str,
+        is_demo: bool = False,
+        limits: Limits = VIDEO_LIMITS,
+    ) -> None:
+        self.runtime = runtime
+        self.preprocess = preprocess
+        self.calibration = calibration
+        self.version = version
+        self.digest = digest
+        self.is_demo = is_demo
+        self._limits = limits
+        self._own = threading.local()  # a face detector serves one thread
+
+    def assess(
+        self,
+        source: Path | bytes,
+        *,
+        name: str | None = None,
+        media_type: MediaType | None = None,
+        already_cropped: bool | None = None,
+    ) -> Assessment:
+        """Assess a picture or a clip.
+
+        Media that cannot be read, or show no face, are results and not errors.
+
+        Args:
+            source: its file, or its bytes.
+            name: what the result calls it; None: the path, or ``the upload``.
+            media_type: None: told by the file's suffix, or by its first bytes.
+            already_cropped: it shows one face that has been cut out: no face is looked for. None:
+                pictures are, where the bundle's ``input`` is ``crop``.
+        """
+        title = name or (str(source) if isinstance(source, Path) else "the upload")
+        kind = media_type or media_kind(source)
+        look = Look()
+        viewer = self._viewer()
+        if kind == "video":
+            seen = viewer.clip(source, look, self._limits, already_cropped is True)
+        else:
+            seen = viewer.picture(source, look, already_cropped)
+        return self._assess(title, kind, seen, look)
+
+    def assess_frames(
+        self, pictures: Sequence[FramePicture], *, name: str, already_cropped: bool | None = None
+    ) -> Assessment:
+        """Assess a clip of which there are pictures: one item, scored together.
+
+        Pictures that cannot be read are noted; where none can be, the item cannot.
+        """
+        look = Look()
+        seen = self._frames(pictures, look, already_cropped)
+        return self._assess(name, "video", seen, look)
+
+    def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the logit of each face crop (uint8 [H, W, 3], RGB), float32 [N]."""
+        parts = [crops[at : at + BATCH] for at in range(0, len(crops), BATCH)]
+        found = [self.runtime.run(self._inputs(part))[0] for part in parts]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    def _viewer(self) -> Viewer:
+        viewer: Viewer | None = getattr(self._own, "viewer", None)
+        if viewer is None:
+            viewer = self._own.viewer = Viewer(self.preprocess)
+        return viewer
+
+    def _frames(
+        self, pictures: Sequence[FramePicture], look: Look, already_cropped: bool | None
+    ) -> Iterator[Seen]:
+        viewer, faults = self._viewer(), []
+        for picture in pictures:
+            try:
+                for seen in viewer.picture(picture.path, look, already_cropped):
+                    yield seen.in_clip(picture.track, picture.frame, picture.timestamp_ms)
+            except MediaError as error:
+                faults.append(error)
+        if len(faults) == len(pictures):
+            raise faults[0]
+        if faults:
+            look.notes.append(f"{len(faults)} of {len(pictures)} pictures cannot be read")
+
+    def _assess(self, name: str, kind: MediaType, seen: Iterable[Seen], look: Look) -> Assessment:
+        started = time.perf_counter()
+        try:
+            scored = self._score(seen)
+        except MediaError as error:
+            return Assessment(
+                name, "unreadable", self.version, kind, reason=error.what,
+                verdict="not_assessable", milliseconds=_times(started, 0.0),
+            )  # fmt: skip
+        if not scored.faces:
+            return Assessment(
+                name, "no_face", self.version, kind, reason="no face was found",
+                notes=tuple(look.notes), verdict="not_assessable", examined=look.examined,
+                milliseconds=_times(started, 0.0),
+            )  # fmt: skip
+        tracks = self._tracks(scored.faces)
+        logit = max(track.logit for track in tracks)
+        fitted = self.calibration.of(kind)
+        return Assessment(
+            name, "ok", self.version, kind,
+            notes=tuple(look.notes),
+            logit=logit,
+            score=probability(calibrated(logit, fitted)),
+            calibrated=fitted is not None,
+            verdict=verdict(logit, fitted),
+            tracks=tracks,
+            faces=tuple(scored.faces),
+            examined=look.examined,
+            quality={key: total / len(scored.faces) for key, total in scored.quality.items()},
+            milliseconds=_times(started, scored.network_seconds),
+        )  # fmt: skip
+
+    def _score(self, seen: Iterable[Seen]) -> _Scored:
+        scored, batch = _Scored(), []
+        for each in seen:
+            batch.append(each)
+            if len(batch) == BATCH:
+                self._run(batch, scored)
+                batch = []
+        if batch:
+            self._run(batch, scored)
+        return scored
+
+    def _run(self, batch: list[Seen], scored: _Scored) -> None:
+        inputs = self._inputs([seen.image for seen in batch])
+        started = time.perf_counter()
+        logits, _ = self.runtime.run(inputs)
+        scored.network_seconds += time.perf_counter() - started
+        if not np.isfinite(logits).all():
+            raise BundleError(
+                f"{self.version} gives a score that is not a number",
+                why="its weights are damaged, or its numbers overflow",
+                next_step="use another version",
+            )
+        for seen, logit in zip(batch, logits.tolist(), strict=True):
+            scored.faces.append(
+                ScoredFace(logit, seen.track, seen.frame, seen.timestamp_ms, seen.box)
+            )
+            for key, value in quality(seen.image).items():
+                scored.quality[key] = scored.quality.get(key, 0.0) + value
+
+    def _inputs(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        return np.stack([to_input(crop, self.preprocess) for crop in crops])
+
+    def _tracks(self, faces: Sequence[ScoredFace]) -> tuple[ScoredTrack, ...]:
+        tracks = np.array([-1 if face.track is None else face.track for face in faces])
+        frames = np.array([-1 if face.frame is None else face.frame for face in faces])
+        logits = np.array([face.logit for face in faces])
+        window = self.preprocess.aggregation.window
+        # The tracks as items: each has one track, and so its score is the track's.
+        names, scores = item_scores(logits, tracks, np.zeros_like(tracks), frames, window)
+        counts = np.unique(tracks, return_counts=True)[1]
+        return tuple(
+            ScoredTrack(None if name < 0 else int(name), float(score), int(count))
+            for name, score, count in zip(names, scores, counts, strict=True)
+        )
+
+
+@dataclass
+class _Scored:
+    faces: list[ScoredFace] = field(default_factory=list)
+    quality: dict[str, float] = field(default_factory=dict)
+    network_seconds: float = 0.0
+
+
+def _times(started: float, network: float) -> dict[str, float]:
+    total = time.perf_counter() - started
+    times = {"media": total - network, "network": network, "total": total}
+    return {name: round(1000 * seconds, 3) for name, seconds in times.items()}

@@ -1,0 +1,112 @@
+"""Checkpoints read back: tensors and plain types, never code."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from pydantic import ValidationError
+
+from deepfake_lightning.errors import CheckpointError
+from deepfake_lightning.models.detector import DeepfakeDetector
+from deepfake_lightning.schemas import Preprocess
+from deepfake_lightning.storage import file_hash
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """What a checkpoint holds of a detector.
+
+    Attributes:
+        detector: in evaluation mode, on the CPU.
+        preprocess: how pictures became input in its training.
+        served: the same, for media as they come: where the training's crops were extracted by
+            this package, faces are found and cut out as they were then.
+        crop_pictures: whether faces were looked for in pictures, too.
+        sha256: of the checkpoint's file.
+    """
+
+    detector: DeepfakeDetector
+    preprocess: Preprocess
+    served: Preprocess
+    crop_pictures: bool
+    sha256: str
+
+
+def load_detector(path: Path) -> TrainedDetector:
+    """Return the detector of a checkpoint of a training, and its preprocessing.
+
+    Raises:
+        CheckpointError: it is missing, damaged, foreign, or without preprocessing.
+    """
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.get("DeepfakeDataModule")
+    settings = checkpoint.get("hyper_parameters")
+    if not isinstance(state, dict) or not isinstance(settings, dict):
+        raise CheckpointError(
+            f"{path} does not say how pictures became input in its training",
+            next_step="use a checkpoint of `deepfake-lightning fit`",
+        )
+    known = inspect.signature(DeepfakeDetector).parameters.keys() & settings.keys()
+    own = {**{name: settings[name] for name in known}, "pretrained": False, "weights": None}
+    detector = DeepfakeDetector(**own)
+    detector.on_load_checkpoint(checkpoint)
+    detector.load_state_dict(checkpoint["state_dict"])
+    try:
+        preprocess = Preprocess.model_validate(state["preprocess"])
+    except (ValidationError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: its preprocessing cannot be read: {error}",
+            next_step="use a checkpoint of this version of deepfake-lightning",
+        ) from error
+    as_frames = preprocess.input == "crop" and state.get("extracted", False)
+    served = preprocess.model_copy(update={"input": "frame"}) if as_frames else preprocess
+    data = checkpoint.get("datamodule_hyper_parameters") or {}
+    crop = data.get("face") == "crop"
+    return TrainedDetector(detector.eval(), preprocess, served, crop, file_hash(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the contents of a checkpoint of a Lightning training.
+
+    Raises:
+        CheckpointError: it is missing, damaged, holds more than tensors and plain types, or is
+            of another kind.
+    """
+    checkpoint = load_plain(path)
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of a training",
+            next_step="pass plain weights with --model.weights instead",
+        )
+    return checkpoint
+
+
+def load_plain(path: Path, *, map_location: Any = "cpu") -> Any:
+    """Return what ``torch.save`` wrote: tensors and plain types, never code.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or holds more than that.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"the checkpoint {path} does not exist",
+            next_step="checkpoints are in mlops/runs/<experiment>/<version>/checkpoints",
+        )
+    if not is_zipfile(path):
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged or is not a checkpoint",
+            next_step="copy it again, or use another (best.ckpt, last.ckpt)",
+        )
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError...
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be loaded: {str(error).splitlines()[0][:200]}",
+            why="it is damaged, or holds objects that would run code",
+            next_step="use a checkpoint that this package wrote",
+        ) from error

@@ -1,0 +1,118 @@
+"""Many files with several processes: one that crashes or hangs costs that file, and no other."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from deepfake_lightning.errors import DeepfakeLightningError, UsageError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+Label = TypeVar("Label")
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A job that came to nothing.
+
+    Attributes:
+        reason: what happened to it, to follow the name of its file.
+    """
+
+    reason: str
+
+
+def run_jobs(
+    function: Callable[[Job], Result],
+    jobs: Iterator[tuple[Label, Job]],
+    *,
+    workers: int,
+    timeout: float,
+    prepare: Callable[[], None],
+    raised: tuple[type[DeepfakeLightningError], ...],
+) -> Generator[tuple[Label, Result | Lost], None, None]:
+    """Yield each job's label with its result as it is done; few are under way at a time.
+
+    Args:
+        function: of a module; it is imported once, and its processes are forked from there.
+        jobs: labels stay here, jobs are sent.
+        workers: processes.
+        timeout: seconds that one job may take.
+        prepare: called in each process when it starts.
+        raised: errors of a job that end everything; any other is the job's own.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([function.__module__])
+    under_way: dict[Future[Result], Label] = {}
+    with ProcessPool(workers, context=context, initializer=prepare) as pool:
+        try:
+            while True:
+                while len(under_way) < 2 * workers and (task := next(jobs, None)) is not None:
+                    under_way[pool.schedule(function, [task[1]], timeout=timeout)] = task[0]
+                if not under_way:
+                    return
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    label = under_way.pop(future)
+                    yield label, _result(future, timeout, raised)
+        finally:
+            if under_way:  # interrupted: what is under way is done again another time
+                pool.stop()  # type: ignore[no-untyped-call]
+
+
+def _result(
+    future: Future[Any], timeout: float, raised: tuple[type[DeepfakeLightningError], ...]
+) -> Any:
+    try:
+        return future.result()
+    except TimeoutError:
+        return Lost(f"takes longer than {timeout:g} s (--timeout)")
+    except ProcessExpired as error:
+        return Lost(f"crashes its decoder (exit code {error.exitcode})")
+    except raised:
+        raise
+    except Exception as error:  # a library met something that nobody has seen before
+        return Lost(f"cannot be worked on: {type(error).__name__}: {error}")
+
+
+def count_workers(workers: int | None, timeout: float) -> int:
+    """Return the number of processes; None: as many as there are cores.
+
+    Raises:
+        UsageError: it, or the timeout, is not above 0.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}", next_step="give a number from 1 on")
+    if not timeout > 0:
+        raise UsageError(f"timeout is {timeout:g}", next_step="give seconds, more than 0")
+    return workers or os.cpu_count() or 1
+
+
+def prepare_process() -> None:
+    """Set up a process for jobs on media: one thread, and an end when its parent ends.
+
+    A parent that is killed cannot stop its processes; left alone they would go on for the rest of
+    a long video.
+    """
+    import cv2
+
+    cv2.setNumThreads(0)  # the processes are the parallelism
+    gc.freeze()  # what is loaded by now is never garbage: looking there takes 30 ms a file
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

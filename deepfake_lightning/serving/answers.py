@@ -1,0 +1,115 @@
+"""A request on its way through the server, and the answers that are not a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from deepfake_lightning.schemas.assessment import Assessment
+
+PREDICT = "/v1/predict"
+HEALTH = "/healthz"
+
+
+@dataclass
+class Exchange:
+    """One request and what becomes of it: filled in on its way, and then logged.
+
+    Attributes:
+        request_id: answers and the log name it.
+        size: bytes of the body that came; where it was refused unread, that were announced.
+        error: code of the refusal, None without one.
+        assessment: the result, None without one.
+    """
+
+    request_id: str
+    size: int = 0
+    error: str | None = None
+    assessment: Assessment | None = None
+
+
+class Refusal(Exception):
+    """A request that gets no result.
+
+    Args:
+        status: of HTTP.
+        code: what is wrong, for programs and the log; it never changes.
+        message: what is wrong, for people.
+        next_step: what to do about it.
+        headers: more headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        next_step: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+        self.headers = headers
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """Return the exchange that the request log began for a request."""
+    exchange: Exchange = scope["state"]["exchange"]
+    return exchange
+
+
+def refuse(scope: Scope, refusal: Refusal) -> JSONResponse:
+    """Return the answer for a refusal, and note its code for the log."""
+    exchange = exchange_of(scope)
+    exchange.error = refusal.code
+    error = {"code": refusal.code, "message": refusal.message, "next": refusal.next_step}
+    record = {"error": error, "request_id": exchange.request_id}
+    headers = dict(refusal.headers or {})
+    return JSONResponse(record, status_code=refusal.status, headers=headers)
+
+
+def fault() -> Refusal:
+    """Return the refusal for what the program does wrong; details go to the log alone."""
+    return Refusal(500, "internal", "the server failed on this request", "see the server's log")
+
+
+async def on_refusal(request: Request, error: Exception) -> Response:
+    """Answer a refusal."""
+    assert isinstance(error, Refusal)
+    return refuse(request.scope, error)
+
+
+async def on_fault(request: Request, error: Exception) -> Response:
+    """Answer what no one expected."""
+    return refuse(request.scope, fault())
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer a path or method that does not exist."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
+    asked = f"{request.method} {request.url.path}"
+    next_step = f"POST a picture to {PREDICT}"
+    message = f"{asked}: {error.detail}"
+    return refuse(
+        request.scope, Refusal(error.status_code, code, message, next_step, error.headers)
+    )
+
+
+async def on_wrong_parameter(request: Request, error: Exception) -> Response:
+    """Answer a query that cannot be read, naming its parameters."""
+    assert isinstance(error, RequestValidationError)
+    names = ", ".join(sorted({str(fault["loc"][-1]) for fault in error.errors()}))
+    message = f"a wrong parameter or value: {names}"
+    return refuse(
+        request.scope, Refusal(400, "parameter", message, "see /openapi.json for what there is")
+    )

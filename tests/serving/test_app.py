@@ -1,0 +1,284 @@
+"""What the server answers, and what it notes of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import httpx
+import pytest
+
+TOKEN = "0123456789abcdef-test"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def refused(server, answer, status, code):
+    """Assert the shape of an error, and that the log has it; return the row."""
+    assert answer.status_code == status, answer.text
+    record = answer.json()
+    assert record.keys() == {"error", "request_id"}
+    assert record["error"].keys() == {"code", "message", "next"}
+    assert record["error"]["code"] == code
+    assert all(record["error"].values())
+    row = server.log.find(record["request_id"])
+    assert row is not None
+    assert (row.http_status, row.error, row.route) == (status, code, "/v1/predict")
+    return row
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
+def test_a_picture_is_scored_and_logged(server, encode, kind):
+    data = encode(200, kind=kind)
+    answer = server.client.post("/v1/predict", content=data)
+    assert answer.status_code == 200
+    record = answer.json()
+    assert record["verdict"] == "manipulation_indicated"
+    assert 0.5 < record["score"] < 1
+    assert record["not_covered"] and record["meaning"] and record["milliseconds"]
+    assert record["version"] == "v0.0.1"
+    assert "demo" not in record
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    row = server.log.find(record["request_id"])
+    assert (row.verdict, row.media_type, row.error) == ("manipulation_indicated", "image", None)
+    assert (row.ts_us, row.bytes) == (1_700_000_000_000_000, len(data))
+    assert (row.version, row.bundle) == ("v0.0.1", "ab" * 32)
+    assert (row.media_us, row.network_us) == (1500, 250)
+    assert row.latency_us > 0
+    assert row.items[0].score == record["score"]
+
+
+def test_a_picture_without_a_face_is_an_answer(server, encode):
+    record = server.client.post("/v1/predict", content=encode(0)).json()
+    assert (record["verdict"], record["score"]) == ("not_assessable", None)
+    assert server.log.find(record["request_id"]).items[0].status == "no_face"
+
+
+def test_already_cropped_reaches_the_detector(server, encode):
+    url = "/v1/predict?already_cropped="
+    assert server.client.post(url + "true", content=encode()).json()["faces"][0]["box"] is None
+    assert server.client.post(url + "false", content=encode()).json()["faces"][0]["box"]
+
+
+@pytest.mark.parametrize("query", ["already_croped=true", "already_cropped=perhaps"])
+def test_a_wrong_parameter_is_named(server, encode, query):
+    answer = server.client.post(f"/v1/predict?{query}", content=encode())
+    refused(server, answer, 400, "parameter")
+    assert query.partition("=")[0] in answer.json()["error"]["message"]
+
+
+def test_an_empty_body(server):
+    refused(server, server.client.post("/v1/predict"), 400, "empty")
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", b"\0\0\0\x20ftypisom" + bytes(100), b"GIF89a" + bytes(50), b"\xff\xd8\xff"]
+)
+def test_what_is_no_picture(server, data):
+    row = refused(server, server.client.post("/v1/predict", content=data), 415, "not_a_picture")
+    assert (row.bytes, row.items) == (len(data), ())
+
+
+def test_a_damaged_picture(server, encode):
+    answer = server.client.post("/v1/predict", content=encode()[:40])
+    row = refused(server, answer, 422, "unreadable")
+    assert row.items[0].status == "unreadable"
+
+
+def test_a_body_that_is_announced_too_large_is_not_read(server):
+    before = server.log.count()
+    address = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as client:
+        client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n")
+        client.sendall(b"Content-Length: 99999999999999999999\r\n\r\n")
+        head = client.recv(4096)
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
+    assert server.log.count() == before + 1
+
+
+def test_a_client_that_sends_all_before_it_reads_still_gets_the_answer(serve):
+    server = serve(max_bytes=16_000_000)
+    for _ in range(3):
+        client = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+        client.request("POST", "/v1/predict", bytes(31_000_000))
+        with client.getresponse() as answer:
+            assert answer.status == 413
+            row = server.log.find(json.load(answer)["request_id"])
+        client.close()
+        assert (row.error, row.bytes) == ("too_large", 31_000_000)
+
+
+def test_a_chunked_body_that_is_too_large_stops_early(server):
+    sent = 0
+
+    def endless():
+        nonlocal sent
+        while sent < 1_000_000_000:
+            sent += 50_000
+            yield bytes(50_000)
+
+    began = time.monotonic()
+    try:
+        answer = server.client.post("/v1/predict", content=endless())
+    except httpx.TransportError:  # the server hung up on a sender that does not listen
+        pass
+    else:
+        assert answer.status_code == 413
+    assert sent < 20_000_000  # what both sides' buffers hold
+    assert time.monotonic() - began < 5
+
+
+def test_a_chunked_body_within_the_limit_is_scored(server, encode):
+    data = encode()
+    chunks = (data[at : at + 20] for at in range(0, len(data), 20))
+    assert server.client.post("/v1/predict", content=chunks).status_code == 200
+
+
+def test_a_sender_that_stalls_is_not_waited_for(serve):
+    server = serve(body_seconds=0.2, workers=1, queue=0)
+    address = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as client:
+        client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n")
+        client.sendall(b"Content-Length: 1000\r\n\r\nabc")
+        assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
+    assert server.log.count() == 1
+
+
+def test_a_client_that_leaves_is_noted_and_gives_its_place_back(serve, encode):
+    server = serve(workers=1, queue=0)
+    address = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as client:
+        client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n")
+        client.sendall(b"Content-Length: 1000\r\n\r\nabc")
+    wait_until(lambda: server.log.count() == 1)
+    assert server.client.post("/v1/predict", content=encode()).status_code == 200
+
+
+def test_a_fault_in_scoring_shows_no_details_and_the_server_goes_on(server, encode, caplog):
+    answer = server.client.post("/v1/predict", content=encode(width=13))
+    row = refused(server, answer, 500, "internal")
+    assert "secret" not in answer.text
+    assert "secret detail" in caplog.text  # in the server's own log
+    assert row.id in caplog.text
+    assert server.client.post("/v1/predict", content=encode()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/nothing", 404, "not_found"), ("POST", "/v1/predict/", 404, "not_found"),
+     ("GET", "/v1/predict", 405, "method"), ("GET", "/docs", 404, "not_found")],
+)  # fmt: skip
+def test_unknown_paths_and_methods_have_the_same_shape(server, method, path, status, code):
+    answer = server.client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+
+
+def test_health_readiness_and_the_description(serve):
+    server = serve(is_demo=True)
+    assert server.client.get("/healthz").json() == {"status": "ok"}
+    ready = server.client.get("/readyz").json()
+    assert ready == {"status": "ready", "version": "v0.0.1", "digest": "ab" * 32, "demo": True}
+    described = server.client.get("/openapi.json").json()["paths"]["/v1/predict"]["post"]
+    assert "requestBody" in described
+    assert described["parameters"][0]["name"] == "already_cropped"
+
+
+def test_a_demo_detector_says_so_in_each_answer(serve, encode):
+    server = serve(is_demo=True)
+    assert server.client.post("/v1/predict", content=encode()).json()["demo"] is True
+
+
+def test_concurrent_requests_are_scored_by_so_many_workers_and_all_logged(serve, encode):
+    server = serve(workers=2, queue=100)
+    with ThreadPoolExecutor(16) as pool:
+        post = lambda number: server.client.post("/v1/predict", content=encode(number))  # noqa: E731
+        answers = list(pool.map(post, range(1, 101)))
+    assert {answer.status_code for answer in answers} == {200}
+    found = [server.log.find(answer.json()["request_id"]) for answer in answers]
+    assert [row.items[0].logit for row in found] == [a.json()["logit"] for a in answers]
+    assert server.log.count() == 100
+    assert server.detector.at_once <= 2
+
+
+def test_a_full_queue_is_refused_at_once_and_empties_again(serve, encode):
+    server = serve(workers=1, queue=1)
+    server.detector.may_go.clear()
+    with ThreadPoolExecutor(3) as pool:
+        tasks = [pool.submit(server.client.post, "/v1/predict", content=encode()) for _ in range(3)]
+        first = next(as_completed(tasks, timeout=20))  # the other two wait
+        refused(server, first.result(), 503, "busy")
+        assert first.result().headers["Retry-After"] == "1"
+        assert server.client.get("/healthz").status_code == 200  # the event loop is free
+        assert server.detector.at_once == 1
+        server.detector.may_go.set()
+        assert sorted(task.result().status_code for task in tasks) == [200, 200, 503]
+    assert server.client.post("/v1/predict", content=encode()).status_code == 200
+
+
+def test_a_log_that_fails_is_reported_once_and_requests_are_answered(
+    serve, encode, tmp_path, caplog
+):
+    server = serve()
+    with sqlite3.connect(tmp_path / "predictions.db") as connection:
+        connection.execute("DROP TABLE item_scores")
+        connection.execute("DROP TABLE requests")
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            assert server.client.post("/v1/predict", content=encode()).status_code == 200
+    reports = [r for r in caplog.records if "not logged" in r.getMessage()]
+    assert len(reports) == 1
+    assert "predictions.db" in reports[0].getMessage()
+    assert reports[0].exc_info is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"},
+     {"Authorization": TOKEN}, {"Authorization": "Bearer"}, {"Authorization": "Bearer \xe9"}],
+)  # fmt: skip
+def test_a_missing_or_wrong_token(serve, encode, headers):
+    server = serve(token=TOKEN)
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    for path in ("/v1/predict", "/readyz", "/openapi.json", "/nothing"):
+        answer = server.client.request("POST", path, content=encode(), headers=raw)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.json()["error"]["code"] == "token"
+        assert TOKEN not in answer.text
+    assert server.client.get("/healthz").status_code == 200
+    assert server.log.count() == 0  # strangers cannot fill the disk
+
+
+def test_the_right_token_under_any_host_name(serve, encode):
+    server = serve(token=TOKEN)
+    headers = {**BEARER, "Host": "detector.example:8000"}
+    answer = server.client.post("/v1/predict", content=encode(), headers=headers)
+    assert answer.status_code == 200
+    assert server.client.get("/openapi.json", headers=BEARER).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.1:80", ""])
+def test_without_a_token_other_host_names_are_refused(server, encode, host):
+    answer = server.client.post("/v1/predict", content=encode(), headers={"Host": host})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "host"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.9.9.9:80", "[::1]:8000"])
+def test_without_a_token_names_of_this_machine_are_answered(server, encode, host):
+    answer = server.client.post("/v1/predict", content=encode(), headers={"Host": host})
+    assert answer.status_code == 200
