@@ -151,6 +151,15 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def end_line(path: Path) -> None:
+    """End a torn last line, so that what is written next stands on a line of its own."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -57,8 +57,12 @@ class Bundle:
         return _read(self.folder, name, self.digest)
 
     def read_json(self, name: str) -> Any:
-        """Return the content of one of its JSON files."""
-        return json.loads(self.read(name))
+        """Return the content of one of its JSON files.
+
+        Raises:
+            BundleError: as :meth:`read`, or it is not JSON.
+        """
+        return _read_json(self.folder, name, self.digest)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -90,24 +94,43 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
             f"{folder} is not the bundle any more that was loaded",
             next_step="load it again",
         )
-    data = (folder / name).read_bytes()
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise changed(folder / name) from error
     if hashlib.sha256(data).hexdigest() != sums[name]:
         raise changed(folder / name)
     return data
 
 
-def _record(kind: type[Record], folder: Path, name: str, digest: str) -> Record:
+def _read_json(folder: Path, name: str, digest: str) -> Any:
+    data = _read(folder, name, digest)
     try:
-        content = json.loads(_read(folder, name, digest))
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if isinstance(schema, int) and schema > 1:
-            raise BundleError(
-                f"{folder / name}: schema {schema} is newer than this version reads (1)",
-                next_step="upgrade deepfake-lightning",
-            )
-        return kind.model_validate(content)
-    except (ValidationError, ValueError, RecursionError) as error:
+        return json.loads(data.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise _foreign(folder / name, error) from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _foreign(path: Path, error: Exception) -> BundleError:
+    return BundleError(
+        f"{path} is not of a bundle of this package: {str(error)[:300]}",
+        next_step="build one: deepfake-lightning bundle build CHECKPOINT",
+    )
+
+
+def _record(kind: type[Record], folder: Path, name: str, digest: str) -> Record:
+    content = _read_json(folder, name, digest)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(schema, int) and schema > 1:
         raise BundleError(
-            f"{folder / name} is not of a bundle of this package: {str(error)[:300]}",
-            next_step="build one: deepfake-lightning bundle build CHECKPOINT",
-        ) from error
+            f"{folder / name}: schema {schema} is newer than this version reads (1)",
+            next_step="upgrade deepfake-lightning",
+        )
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise _foreign(folder / name, error) from error

@@ -31,6 +31,8 @@ def open_session(data: bytes, name: str, threads: int = 1) -> onnxruntime.Infere
     options.log_severity_level = 3
     # Waiting threads sleep: other processes work beside this one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # What has been looked into is what is run: bytes can be of two formats at once.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen kinds of its own
@@ -81,5 +83,4 @@ def _tensors_of_nodes(nodes: object) -> Iterator[onnx.TensorProto]:
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
             for graph in (attribute.g, *attribute.graphs):
-                if graph.node or graph.initializer:
-                    yield from _tensors_of_graph(graph)
+                yield from _tensors_of_graph(graph)

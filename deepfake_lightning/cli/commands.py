@@ -33,6 +33,16 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "bundle build": Command(
+        "make a bundle of a checkpoint: what is scored, served and deployed",
+        "deepfake_lightning.cli.bundle:build",
+        "bundle build mlops/runs/lite0/v1.0.0/checkpoints/best.ckpt",
+    ),
+    "bundle verify": Command(
+        "check a bundle's files, and that it scores here as where it was built",
+        "deepfake_lightning.cli.bundle:verify",
+        "bundle verify mlops/runs/lite0/v1.0.0/bundle",
+    ),
     "data demo": Command(
         "draw a small data set that proves the pipeline",
         "deepfake_lightning.cli.data_demo:data_demo",
@@ -54,6 +64,16 @@ COMMANDS: dict[str, Command] = {
         "fit --config configs/b0.yaml --data.root FOLDER",
         takes_args=True,
     ),
+    "predict": Command(
+        "score pictures and clips",
+        "deepfake_lightning.cli.predict:predict",
+        "predict clip.mp4 photos/ --bundle mlops/runs/lite0/v1.0.0/bundle",
+    ),
+    "serve": Command(
+        "answer requests over HTTP: a picture in, an assessment out",
+        "deepfake_lightning.cli.serve:serve",
+        "serve --bundle mlops/runs/lite0/v1.0.0/bundle",
+    ),
     "validate": Command(
         "score a checkpoint on its run's val split",
         "deepfake_lightning.cli.training:validate",
@@ -71,5 +91,5 @@ COMMANDS: dict[str, Command] = {
 # What the README's table says is to come.
 PLANNED = frozenset(
     {"abtest", "benchmark", "compare", "dashboard", "deploy", "evaluate", "explain", "feedback",
-     "monitor", "predict", "registry", "retrain", "rollback", "serve", "tune"}
+     "monitor", "registry", "retrain", "rollback", "tune"}
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from json import dumps
@@ -11,20 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.schemas import LABELS, Extraction, FaceSearch, Manifest
 from deepfake_lightning.schemas.settings import from_settings
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
-    from deepfake_lightning.data.extraction import Entry, Outcome, Summary
+    from deepfake_lightning.data.extraction import Entry, Summary
 
 _SHOWN = 20
 _LABEL_HINT = " (they come from folders real/ and fake/ below what is named, or from --label)"
-_SECONDS_BETWEEN_LINES = 30.0
 
 
 def extract(
@@ -95,10 +93,11 @@ def extract(
     )
     sources = extraction.list_sources(roots, label=label, group_pattern=group_pattern)
     console = Console(stderr=json)
-    with _ExtractionProgress(console) as bar, _told_to_go_on(console):
+    with FileProgress(console, "extracting") as bar, _told_to_go_on(console):
         summary = extraction.extract(
             sources, roots, folder, settings, workers=workers, shard=shard, timeout=timeout,
-            prune=prune, started=bar.begin, progress=bar.advance_by,
+            prune=prune, started=bar.begin,
+            progress=lambda outcome: bar.advance_by(outcome.frames),
         )  # fmt: skip
     record = _record(summary, folder, prune)
     if json:
@@ -120,39 +119,6 @@ def _told_to_go_on(console: Console) -> Iterator[None]:
     except KeyboardInterrupt:
         console.print("what is done is kept: the same command goes on from here")
         raise
-
-
-class _ExtractionProgress(Progress):
-    """A bar with files and frames a second and the time left; in a log, a line now and then."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(
-            TextColumn("extracting"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
-        self._bar = self.add_task("extracting", total=None, rate="")
-        self._todo = self._done = self._frames = 0
-        self._started = self._told = time.monotonic()
-
-    def begin(self, todo: int) -> None:
-        """Be told how many files there are."""
-        self._todo = todo
-        self._started = self._told = time.monotonic()
-        self.reset(self._bar, total=todo, rate="")
-
-    def advance_by(self, outcome: Outcome) -> None:
-        """Be told of a file that is done."""
-        self._done += 1
-        self._frames += outcome.frames
-        now = time.monotonic()
-        seconds = max(now - self._started, 1e-6)
-        rate = f"{self._done / seconds:.1f} files/s, {self._frames / seconds:.0f} frames/s"
-        self.update(self._bar, advance=1, rate=rate)
-        if self.disable and now - self._told > _SECONDS_BETWEEN_LINES:
-            self._told = now
-            left = (self._todo - self._done) * seconds / self._done
-            self.console.print(f"{self._done:,} of {self._todo:,} files, {rate}, {left:.0f} s left")
 
 
 def _record(summary: Summary, folder: Path, prune: bool) -> dict[str, Any]:

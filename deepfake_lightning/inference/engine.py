@@ -135,10 +135,10 @@ class Engine:
         self, pictures: Sequence[FramePicture], look: Look, already_cropped: bool | None
     ) -> Iterator[Seen]:
         viewer, faults = self._viewer(), []
-        for picture in pictures:
+        for number, picture in enumerate(pictures):
             try:
                 for seen in viewer.picture(picture.path, look, already_cropped):
-                    yield seen.in_clip(picture.track, picture.frame, picture.timestamp_ms)
+                    yield seen.in_clip(number, picture.track, picture.frame, picture.timestamp_ms)
             except MediaError as error:
                 faults.append(error)
         if len(faults) == len(pictures):
@@ -202,7 +202,7 @@ class Engine:
             )
         for seen, logit in zip(batch, logits.tolist(), strict=True):
             scored.faces.append(
-                ScoredFace(logit, seen.track, seen.frame, seen.timestamp_ms, seen.box)
+                ScoredFace(logit, seen.track, seen.frame, seen.timestamp_ms, seen.box, seen.picture)
             )
             for key, value in quality(seen.image).items():
                 scored.quality[key] = scored.quality.get(key, 0.0) + value

@@ -76,7 +76,10 @@ class EngineSource:
                 detector_of(bundle), self.device, self.precision, self.threads
             )
         else:
-            runtime = OnnxRuntime(bundle.read(ONNX), str(folder / ONNX), self.threads or 1)
+            runtime = OnnxRuntime(
+                bundle.read(ONNX), str(folder / ONNX), size=bundle.preprocess.size,
+                features=bundle.record.features, threads=self.threads or 1,
+            )  # fmt: skip
         return Engine(
             runtime, bundle.preprocess, bundle.calibration, version=bundle.record.version,
             digest=bundle.digest, is_demo=bundle.record.demo,

@@ -30,7 +30,8 @@ class Seen:
 
     Attributes:
         image: uint8 [S, S, 3], RGB.
-        track, frame, timestamp_ms, box: as :class:`~deepfake_lightning.schemas.ScoredFace`.
+        track, frame, timestamp_ms, box, picture: as
+            :class:`~deepfake_lightning.schemas.ScoredFace`.
     """
 
     image: NDArray[np.uint8]
@@ -38,11 +39,14 @@ class Seen:
     frame: int | None = None
     timestamp_ms: int | None = None
     box: tuple[float, float, float, float] | None = None
+    picture: int | None = None
 
-    def in_clip(self, track: int | None, frame: int | None, timestamp_ms: int | None) -> Seen:
+    def in_clip(
+        self, picture: int, track: int | None, frame: int | None, timestamp_ms: int | None
+    ) -> Seen:
         """Return it as part of a clip; a track that is given counts more than one found."""
         track = self.track if track is None else track
-        return replace(self, track=track, frame=frame, timestamp_ms=timestamp_ms)
+        return replace(self, picture=picture, track=track, frame=frame, timestamp_ms=timestamp_ms)
 
 
 @dataclass

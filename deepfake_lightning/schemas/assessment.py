@@ -17,7 +17,7 @@ MEANING: dict[Verdict | None, str] = {
     "not make it real: methods that are not known are often missed",
     "inconclusive": "the score is in between: a person has to look",
     "not_assessable": "there is nothing to score, and so nothing is said",
-    None: "a score without a verdict: the detector has not been calibrated for this kind of media",
+    None: "the detector has not been calibrated for this kind of media: there is a score alone",
 }
 NOT_COVERED = "sound, scenes without faces, and manipulation outside of faces"
 
@@ -31,6 +31,7 @@ class ScoredFace:
         track: which face of the item it is; None where faces are not followed.
         frame, timestamp_ms: where in a clip; None in pictures.
         box: x, y, width, height in pixels of the frame; None where no face was looked for.
+        picture: which of several pictures of a clip it is in, from 0; None of a single file.
     """
 
     logit: float
@@ -38,6 +39,7 @@ class ScoredFace:
     frame: int | None = None
     timestamp_ms: int | None = None
     box: tuple[float, float, float, float] | None = None
+    picture: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

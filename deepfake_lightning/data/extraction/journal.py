@@ -32,7 +32,7 @@ from deepfake_lightning.data.extraction.sources import Source
 from deepfake_lightning.data.extraction.worker import Outcome
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas import Extraction
-from deepfake_lightning.storage import atomic_write, sync_folder, write_json
+from deepfake_lightning.storage import atomic_write, end_line, sync_folder, write_json
 
 STATE = ".extraction"
 
@@ -95,7 +95,7 @@ class Journal:
             write_json(self._settings_path, self._record(inputs))
         shutil.rmtree(self.aside, ignore_errors=True)
         self.aside.mkdir(parents=True)
-        _end_line(self.path)
+        end_line(self.path)
         self._file = self.path.open("a", encoding="utf-8")
 
     @property
@@ -203,15 +203,6 @@ def _entry(line: str) -> Entry | None:
         return Entry(**{**record, "outcome": Outcome(**record["outcome"])})
     except (ValueError, KeyError, TypeError):
         return None  # torn
-
-
-def _end_line(path: Path) -> None:
-    """End a torn last line, so that what is written next stands on a line of its own."""
-    if path.is_file() and path.stat().st_size:
-        with path.open("rb+") as file:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
 
 
 def _refuse_other(was: dict[str, Any], now: dict[str, Any], out: Path) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from deepfake_lightning.data.layouts import recognise
 from deepfake_lightning.data.layouts.class_folders import is_media, media_below, refuse_odd_name
+from deepfake_lightning.data.layouts.unlabelled import unlabelled
 from deepfake_lightning.errors import DataError, LayoutError, UsageError
 from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, Manifest, Sampling
@@ -81,7 +80,7 @@ def _sources_of(path: Path, group_pattern: str | None) -> list[Source]:
         raise LayoutError(f"{path} does not exist", next_step="check the path")
     if is_media(path):
         refuse_odd_name(path)
-        return _from_manifest(_unlabelled(path.parent, [path]))
+        return _from_manifest(unlabelled(path.parent, [path]))
     if path.is_file() and path.suffix.lower() not in (".csv", ".parquet"):
         raise LayoutError(
             f"{path} is neither a video, a picture nor a manifest",
@@ -94,7 +93,7 @@ def _sources_of(path: Path, group_pattern: str | None) -> list[Source]:
             raise LayoutError(
                 f"{path} holds no videos and no pictures", next_step="name another folder or file"
             )
-        manifest = _unlabelled(path, media)
+        manifest = unlabelled(path, media)
     if manifest.extraction is not None:
         raise UsageError(
             f"{manifest.origin} lists pictures that are extracted already",
@@ -102,24 +101,6 @@ def _sources_of(path: Path, group_pattern: str | None) -> list[Source]:
             next_step=f"train on them: deepfake-lightning fit --data.root {path}",
         )
     return _from_manifest(manifest)
-
-
-def _unlabelled(root: Path, media: list[Path]) -> Manifest:
-    """Return a manifest of media of which nothing is known but where they are."""
-    dataset = root.resolve().name or "media"
-    names = [path.relative_to(root) for path in media]
-    items = [f"{dataset}/{name.as_posix()}" for name in names]  # with suffix: told apart
-    rows = {
-        "path": [name.as_posix() for name in names],
-        "label": pd.array([None] * len(names), "Int64"),
-        "media_type": [
-            "video" if name.suffix.lower() in VIDEO_SUFFIXES else "image" for name in names
-        ],
-        "video_id": items,
-        "group_id": items,
-        "dataset": dataset,
-    }
-    return Manifest(pd.DataFrame(rows), root, root)
 
 
 def _from_manifest(manifest: Manifest) -> list[Source]:

@@ -1,0 +1,86 @@
+"""``bundle build`` and ``bundle verify``."""
+
+from __future__ import annotations
+
+import sys
+from json import dumps
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def build(
+    checkpoint: str,
+    out: str | None = None,
+    version: str | None = None,
+    run: str | None = None,
+    json: bool = False,
+) -> None:
+    """Build the bundle of a checkpoint: all that is needed to score media the same way anywhere.
+
+    Args:
+        checkpoint: a file of `fit`.
+        out: folder to write (default: bundle in the training's folder); it must not exist yet.
+        version: of the detector (default: the training's).
+        run: the training's folder, where the checkpoint lies elsewhere.
+        json: print what the bundle says of itself as JSON.
+    """
+    from deepfake_lightning.bundle.build import build_bundle
+
+    console = Console(stderr=json)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=None)
+        made = build_bundle(
+            Path(checkpoint),
+            Path(out) if out else None,
+            version=version,
+            run=Path(run) if run else None,
+            progress=lambda what, done, total: progress.update(
+                task, description=what, completed=done, total=total or None
+            ),
+        )
+    if json:
+        _write({"bundle": str(made.folder), "digest": made.digest, **made.record.to_dict()})
+        return
+    found = made.record.agreement.onnx_cpu
+    demo = "trained on drawn faces: it says nothing of real ones\n" if made.record.demo else ""
+    console.print(
+        f"{made.folder}: {made.record.version}, {made.record.backbone}, sha256 {made.digest[:16]}\n"
+        f"{demo}ONNX and PyTorch differ by {found.logit:.1e} at most ({found.pictures} pictures)\n"
+        f"its model card: {made.folder / 'MODEL_CARD.md'}\n"
+        f"next: deepfake-lightning predict FILE --bundle {made.folder}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def verify(bundle: str, json: bool = False) -> None:
+    """Check every file of a bundle, and that it scores here as it did where it was built.
+
+    Args:
+        bundle: its folder.
+        json: print the result as JSON.
+    """
+    from deepfake_lightning.bundle import load_bundle
+    from deepfake_lightning.inference import open_engine
+    from deepfake_lightning.inference.golden_check import golden_difference
+
+    folder = Path(bundle)
+    loaded = load_bundle(folder)
+    difference = golden_difference(open_engine(bundle=folder), loaded)
+    if json:
+        _write({"bundle": bundle, "digest": loaded.digest, "golden_difference": difference,
+                **loaded.record.to_dict()})  # fmt: skip
+        return
+    Console().print(
+        f"{folder}: {loaded.record.version}, whole; sha256 {loaded.digest}\n"
+        f"its golden pictures get the logits they must get (largest difference {difference:.1e})",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _write(record: dict[str, object]) -> None:
+    sys.stdout.write(dumps(record) + "\n")

@@ -1,0 +1,183 @@
+"""``predict``: score pictures and clips."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from deepfake_lightning.cli.progress import FileProgress
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED, Assessment
+
+if TYPE_CHECKING:
+    from deepfake_lightning.inference.archive import Tally
+
+SHOWN = 30
+SOME_UNREADABLE = 3
+
+
+def predict(
+    *inputs: str,
+    bundle: str | None = None,
+    ckpt_path: str | None = None,
+    out: str | None = None,
+    overlay: str | None = None,
+    already_cropped: bool | None = None,
+    runtime: Literal["auto", "onnx", "torch"] = "auto",
+    device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    workers: int | None = None,
+    timeout: float = 600.0,
+    overwrite: bool = False,
+    json: bool = False,
+) -> int:
+    """Score pictures and clips with a detector, and say what the scores come to.
+
+    Files that cannot be read, or show no face, are in the results with their reason. With --out a
+    stopped run goes on where it was. Exit codes: 0 everything was looked at, 3 some files could
+    not be read, 2 wrong use, 1 the machine's fault, 130 interrupted. What was found is in none of
+    them.
+
+    Args:
+        inputs: pictures, videos, folders, manifests, and patterns such as 'clips/**/*.mp4'.
+        bundle: folder of the detector's bundle.
+        ckpt_path: a checkpoint instead, scored through PyTorch.
+        out: predictions table to write, a row a face (.parquet, .csv, .json).
+        overlay: folder for pictures with boxes and scores; of clips, the frames with the highest
+            scores.
+        already_cropped: the pictures show one face each, cut out already (default: those of
+            extracted data sets; all, where the detector was trained on crops of unknown making).
+        runtime: 'onnx' or 'torch' (default: ONNX for bundles on the CPU).
+        device: cpu, cuda, cuda:1, ...
+        precision: of PyTorch.
+        workers: processes (default: as many as there are cores).
+        timeout: seconds that one file may take.
+        overwrite: replace a table that exists.
+        json: print a line of JSON for each item as it is done, and nothing else.
+    """
+    if not inputs:
+        raise UsageError("nothing to score", next_step="name pictures, videos or folders")
+    from deepfake_lightning.inference.archive import score_archive
+    from deepfake_lightning.inference.items import Archive, read_inputs
+    from deepfake_lightning.inference.opening import EngineSource
+    from deepfake_lightning.inference.worker import opened
+
+    engine = EngineSource(
+        Path(bundle) if bundle else None, Path(ckpt_path) if ckpt_path else None,
+        runtime, device, precision, None,
+    )  # fmt: skip
+    detector = opened(engine)  # before all else: it may be damaged
+    archive = Archive(read_inputs(inputs), already_cropped)
+    console = Console(stderr=json)
+    with FileProgress(console, "scoring") as bar, _told_to_go_on(console, out):
+
+        def report(found: Assessment) -> None:
+            bar.advance_by(found.examined.frames if found.examined else 1)
+            if json:
+                sys.stdout.write(dumps(found.to_dict(), ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+
+        tally = score_archive(
+            archive, engine, Path(out) if out else None,
+            overlays=Path(overlay) if overlay else None, workers=workers, timeout=timeout,
+            overwrite=overwrite, shown=SHOWN, started=bar.begin, progress=report,
+        )  # fmt: skip
+    if not json:
+        _print(console, tally, detector.is_demo, out, overlay)
+    return SOME_UNREADABLE if tally.statuses["unreadable"] else 0
+
+
+@contextmanager
+def _told_to_go_on(console: Console, out: str | None) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = "what is done is kept: the same command goes on from here"
+        console.print(kept if out else "nothing is kept: pass --out to be able to go on")
+        raise
+
+
+def _print(
+    console: Console, tally: Tally, is_demo: bool, out: str | None, overlay: str | None
+) -> None:
+    top, failures = tally.top, tally.failures
+    console.print(_table(top, len(tally)))
+    if failures:
+        console.print(_failures(failures, tally.statuses["no_face"] + tally.statuses["unreadable"]))
+    lines = [_counts(tally)]
+    if tally.done_before:
+        lines.append(f"{tally.done_before:,} items were scored before")
+    verdicts = [verdict for verdict in tally.verdicts if verdict != "not_assessable"]
+    lines += [f"{_said(verdict)}: {MEANING[verdict]}" for verdict in verdicts]  # type: ignore[index]
+    lines.append(f"not covered: {NOT_COVERED}")
+    if is_demo:
+        lines.append(
+            "this detector was trained on drawn faces: its scores say nothing of real ones"
+        )
+    lines += [f"{name}: {place}" for name, place in (("predictions", out), ("pictures", overlay))
+              if place]  # fmt: skip
+    if not out:
+        lines.append("next: pass --out scores.parquet to keep them")
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(records: list[dict[str, Any]], items: int) -> Table:
+    folder = _shared_folder([record["name"] for record in records])
+    about = [f"the {len(records)} highest scores of {items:,} items"] if items > SHOWN else []
+    about += [f"in {folder}"] if folder else []
+    table = Table(title=", ".join(about) or None, title_justify="left", box=None)
+    table.add_column("item", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("verdict")
+    for column in ("faces", "tracks", "frames"):
+        table.add_column(column, justify="right")
+    for record in records:
+        looked = record["examined"]
+        table.add_row(
+            record["name"].removeprefix(folder),
+            f"{record['score']:.3f}",
+            _said(record["verdict"]),
+            str(record["faces"]),
+            str(len(record["tracks"])),
+            f"{looked['frames']} of {looked['frames_in_clip']:,}" if looked else "",
+        )
+    return table
+
+
+def _shared_folder(names: list[str]) -> str:
+    """Return the folder, with its slash, that all names begin with; nothing for a single one."""
+    if len(names) < 2:
+        return ""
+    folder = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120
+    return f"{folder}/" if folder and all(n.startswith(f"{folder}/") for n in names) else ""
+
+
+def _failures(records: list[dict[str, Any]], count: int) -> Table:
+    table = Table(title=f"{count:,} items without a score", title_justify="left", box=None)
+    table.add_column("item", overflow="fold")
+    table.add_column("status")
+    table.add_column("reason", overflow="fold")
+    for record in records:
+        reason = str(record["reason"]).removeprefix(record["name"]).strip(": ")
+        table.add_row(record["name"], record["status"], reason)
+    if count > len(records):
+        table.add_row(f"... and {count - len(records):,} more", "", "")
+    return table
+
+
+def _counts(tally: Tally) -> str:
+    parts = [f"{tally.statuses['ok']:,} scored", f"{tally.statuses['no_face']:,} without a face",
+             f"{tally.statuses['unreadable']:,} unreadable"]  # fmt: skip
+    return f"{len(tally):,} items: {', '.join(parts)}"
+
+
+def _said(verdict: str | None) -> str:
+    return (verdict or "no verdict").replace("_", " ")

@@ -1,0 +1,221 @@
+"""Score an archive of any size, in several processes, and go on where an earlier run stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from deepfake_lightning.errors import (
+    BundleError,
+    CheckpointError,
+    StorageError,
+    UsageError,
+    WeightsError,
+)
+from deepfake_lightning.inference.items import Archive, Item
+from deepfake_lightning.inference.ledger import Ledger
+from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.inference.worker import Job, assess_item, opened
+from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
+from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.schemas.predictions import PredictionsWriter, check_format
+from deepfake_lightning.storage import lock
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Tally:
+    """What a scoring came to.
+
+    Attributes:
+        statuses: items by status.
+        verdicts: items by verdict; None is a score without one.
+        done_before: items of an earlier run.
+        shown: how many items are kept in ``top`` and ``failures``, at most.
+        failures: the first items without a score.
+    """
+
+    shown: int
+    statuses: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str | None] = field(default_factory=Counter)
+    done_before: int = 0
+    failures: list[Record] = field(default_factory=list)
+    _heap: list[tuple[float, int, Record]] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=count)
+
+    def add(self, record: Record) -> None:
+        """Count an item."""
+        self.statuses[record["status"]] += 1
+        self.verdicts[record["verdict"]] += 1
+        if record["logit"] is None:
+            if len(self.failures) < self.shown:
+                self.failures.append(record)
+            return
+        slim = {**record, "faces": len(record["faces"])}
+        entry = (record["logit"], -next(self._number), slim)
+        (heappush if len(self._heap) < self.shown else heappushpop)(self._heap, entry)
+
+    @property
+    def top(self) -> list[Record]:
+        """The items with the highest scores, the highest first."""
+        return [record for *_, record in sorted(self._heap, key=lambda entry: entry[:2])[::-1]]
+
+    def __len__(self) -> int:
+        return sum(self.statuses.values())
+
+
+def score_archive(
+    archive: Archive,
+    engine: EngineSource,
+    out: Path | None = None,
+    *,
+    overlays: Path | None = None,
+    workers: int | None = None,
+    timeout: float = 600.0,
+    overwrite: bool = False,
+    shown: int = 30,
+    started: Callable[[int], None] = lambda todo: None,
+    progress: Callable[[Assessment], None] = lambda found: None,
+) -> Tally:
+    """Score all items; write a predictions table, whole or not at all.
+
+    The same items and detector give the same table for any number of workers and interruptions.
+    An item that crashes its decoder, or takes longer than ``timeout``, is ``unreadable``.
+
+    Args:
+        archive: the items.
+        engine: what scores them; every process opens its own.
+        out: the predictions table (CSV, Parquet, JSON); None: none is written, and a stopped
+            scoring begins anew.
+        overlays: folder for pictures with boxes and scores.
+        workers: processes; None: as many as there are cores, and none for a single item.
+        timeout: seconds that one item may take.
+        overwrite: replace a table that exists.
+        shown: how many items the tally keeps, at most.
+        started: told how many items are to be scored.
+        progress: told each assessment, as it is made.
+
+    Raises:
+        UsageError: ``out`` exists, or holds other scores half done; or a setting cannot work.
+        BundleError, CheckpointError: the detector cannot be loaded.
+        StorageError: another process writes the same table, or the disk refuses.
+    """
+    processes = count_workers(workers, timeout)
+    if out is None:
+        tally = Tally(shown)
+        started(len(archive))
+        for _, found in _assessed(iter(archive), len(archive), engine, overlays, processes,
+                                  timeout, single=workers is None):  # fmt: skip
+            progress(found)
+            tally.add(found.to_dict())
+        return tally
+    if out.exists() and not overwrite:
+        raise UsageError(
+            f"{out} exists already", next_step="name another --out, or pass --overwrite true"
+        )
+    check_format(out)
+    ledger = Ledger(out, _settings(engine))
+    with lock(ledger.lines, timeout=2.0):
+        ledger.open()
+        try:
+            todo = [place for place, item in enumerate(archive) if not ledger.has(item)]
+            started(len(todo))
+            wanted = set(todo)
+            items = (item for place, item in enumerate(archive) if place in wanted)
+            results = _assessed(items, len(todo), engine, overlays, processes, timeout,
+                                single=workers is None)  # fmt: skip
+            with closing(results):
+                for item, found in results:
+                    ledger.write(item, found)
+                    progress(found)
+        finally:
+            ledger.close()
+        tally = _write(archive, ledger, out, shown)
+        tally.done_before = len(archive) - len(todo)
+        ledger.remove()
+    return tally
+
+
+def _settings(engine: EngineSource) -> Record:
+    """Return what has a part in a score."""
+    return {
+        "schema": 1,
+        "detector": opened(engine).digest,
+        "runtime": opened(engine).runtime.name,
+        "device": engine.device,
+        "precision": engine.precision,
+    }
+
+
+def _assessed(
+    items: Iterator[Item],
+    number: int,
+    engine: EngineSource,
+    overlays: Path | None,
+    workers: int,
+    timeout: float,
+    *,
+    single: bool,
+) -> Generator[tuple[Item, Assessment], None, None]:
+    """Yield items with their assessments, as they are done."""
+    jobs = ((item, Job(engine, item, overlays)) for item in items)
+    if number == 1 and single:  # a second and a half sooner than in a process of its own
+        for item, job in jobs:
+            yield item, assess_item(job)
+        return
+    results = run_jobs(
+        assess_item, jobs, workers=workers, timeout=timeout, prepare=prepare_process,
+        raised=(BundleError, CheckpointError, StorageError, UsageError, WeightsError),
+    )  # fmt: skip
+    with closing(results):
+        for item, found in results:
+            yield item, _lost(item, found.reason, engine) if isinstance(found, Lost) else found
+
+
+def _lost(item: Item, reason: str, engine: EngineSource) -> Assessment:
+    return Assessment(
+        item.name, "unreadable", opened(engine).version, item.media_type, reason=reason,
+        verdict="not_assessable",
+    )  # fmt: skip
+
+
+def _write(archive: Archive, ledger: Ledger, out: Path, shown: int) -> Tally:
+    tally = Tally(shown)
+    with PredictionsWriter(out) as writer:
+        for item, record in ledger.records(iter(archive)):
+            tally.add(record)
+            for row in prediction_rows(item, record):
+                writer.add(row)
+    return tally
+
+
+def prediction_rows(item: Item, record: Record) -> Iterator[Record]:
+    """Yield the rows of a predictions table: one a scored face, one of an item without a score."""
+    shared = {
+        **item.known,
+        "media_type": item.media_type,
+        "version": record["version"],
+        "status": record["status"],
+    }
+    notes = "; ".join(record["notes"]) or None
+    if not record["faces"]:
+        yield {**shared, "path": item.paths[0], "reason": record["reason"]}
+    for face in record["faces"]:
+        box = face["box"] and ",".join(f"{round(value, 1):g}" for value in face["box"])
+        yield {
+            **shared,
+            "path": item.paths[face["picture"] or 0],
+            "track_id": face["track"],
+            "frame": face["frame"],
+            "timestamp_ms": face["timestamp_ms"],
+            "box": box,
+            "logit": face["logit"],
+            "reason": notes,
+        }

@@ -1,0 +1,222 @@
+"""What ``predict`` is asked to score: files, folders, patterns and manifests, as items."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake_lightning.data.layouts import recognise
+from deepfake_lightning.data.layouts.class_folders import is_media, media_below, refuse_odd_name
+from deepfake_lightning.data.layouts.unlabelled import unlabelled
+from deepfake_lightning.errors import LayoutError, TableError
+from deepfake_lightning.inference.engine import FramePicture
+from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.schemas.calibration import MediaType
+
+log = logging.getLogger(__name__)
+
+KNOWN = ("video_id", "group_id", "dataset", "method", "compression", "label")
+"""The columns of a manifest that go into a predictions table."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture, a clip, or several pictures of one clip.
+
+    Attributes:
+        name: what it is called; no two of an archive are called the same.
+        media_type: a clip of which there are pictures is a video.
+        pictures: its file or files.
+        paths: what a predictions table calls them.
+        known: what is known of it, by the names of :data:`KNOWN`.
+        is_frames: there are pictures of a clip, and not its file.
+        already_cropped: they show one face each; None: as the detector takes pictures.
+        status: what an extraction has found: ``no_face`` or ``unreadable``; None: to be scored.
+    """
+
+    name: str
+    media_type: MediaType
+    pictures: tuple[FramePicture, ...]
+    paths: tuple[str, ...]
+    known: dict[str, Any]
+    is_frames: bool = False
+    already_cropped: bool | None = None
+    status: str | None = None
+
+
+class Archive:
+    """The items of all that was named; a million of them take hundreds of megabytes, not more.
+
+    Args:
+        manifests: as :func:`read_inputs` returns them.
+        already_cropped: of all of them; None: those that were extracted are.
+    """
+
+    def __init__(self, manifests: Sequence[Manifest], already_cropped: bool | None = None) -> None:
+        self._parts = [_Part(manifest, already_cropped) for manifest in manifests]
+        self._seen = _doubles(self._parts)
+        if self._seen:
+            log.warning("%d items are named twice, and scored once", len(self._seen))
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts) - len(self._seen)
+
+    def __iter__(self) -> Iterator[Item]:
+        for number, part in enumerate(self._parts):
+            for place in range(len(part)):
+                if (number, place) not in self._seen:
+                    yield part.item(place)
+
+
+class _Part:
+    """The items of one manifest."""
+
+    def __init__(self, manifest: Manifest, already_cropped: bool | None) -> None:
+        self._root = manifest.root
+        self._rows = manifest.rows
+        extracted = manifest.extraction is not None and manifest.extraction.faces is not None
+        self._cropped = already_cropped if already_cropped is not None else extracted or None
+        rows = manifest.rows
+        self._framed = (
+            (rows["media_type"] == "image") & (rows["frame"].notna() | rows["track_id"].notna())
+        ).to_numpy(bool)
+        self._order, self._starts = _groups(rows, self._framed)
+        # Columns once: asking a table row by row takes a hundred times as long.
+        wanted = ("path", "media_type", "status", "frame", "track_id", "timestamp_ms", *KNOWN)
+        self._columns = {
+            name: rows[name].astype(object).where(rows[name].notna(), None).to_numpy()
+            for name in wanted
+            if name in rows
+        }
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def name(self, place: int) -> str:
+        """Return what an item is called."""
+        first = self._order[self._starts[place]]
+        if self._framed[first]:
+            return str(self._columns["video_id"][first])
+        return str(self._root / str(self._columns["path"][first]))
+
+    def item(self, place: int) -> Item:
+        """Return an item."""
+        rows = self._order[self._starts[place] : self._starts[place + 1]]
+        first, at = rows[0], self._columns
+        statuses = {at["status"][row] for row in rows}
+        scored = [row for row in rows if at["status"][row] in (None, "ok")]
+        framed = bool(self._framed[first])
+        return Item(
+            name=self.name(place),
+            media_type="video" if framed else at["media_type"][first],
+            pictures=tuple(
+                FramePicture(
+                    self._root / at["path"][row], at["track_id"][row], at["frame"][row],
+                    at["timestamp_ms"][row],
+                )
+                for row in scored or rows[:1]
+            ),
+            paths=tuple(at["path"][row] for row in scored or rows[:1]),
+            known={name: at[name][first] for name in KNOWN if name in at},
+            is_frames=framed,
+            already_cropped=self._cropped,
+            status=None if scored else sorted(map(str, statuses))[0],
+        )  # fmt: skip
+
+
+def _groups(
+    rows: pd.DataFrame, framed: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows in the order of their items, and where each item begins, and the end.
+
+    Items stand in the order of their first rows. Pictures of one clip are one item, in the order
+    of tracks and frames.
+    """
+    count = len(rows)
+    codes, _ = pd.factorize(rows["video_id"])
+    keys = np.where(framed, codes, np.arange(count) + count)  # others are items of their own
+    _, first, item = np.unique(keys, return_index=True, return_inverse=True)
+    tracks = rows["track_id"].fillna(-1).to_numpy(np.int64)
+    frames = rows["frame"].fillna(-1).to_numpy(np.int64)
+    order = np.lexsort((np.arange(count), frames, tracks, first[item]))
+    begins = first[item][order]
+    starts = np.flatnonzero(np.append(True, begins[1:] != begins[:-1])[:count])
+    return order.astype(np.int64), np.append(starts, count).astype(np.int64)
+
+
+def _doubles(parts: Sequence[_Part]) -> set[tuple[int, int]]:
+    """Return the items that were named before, by part and place."""
+    if len(parts) < 2:  # a manifest has no path twice
+        return set()
+    seen: set[str] = set()
+    doubles = set()
+    for number, part in enumerate(parts):
+        for place in range(len(part)):
+            name = str(Path(part.name(place)).absolute())
+            if name in seen:
+                doubles.add((number, place))
+            seen.add(name)
+    return doubles
+
+
+def read_inputs(inputs: Sequence[str]) -> list[Manifest]:
+    """Return the media that are named, with what is known of them.
+
+    Args:
+        inputs: files, folders, manifests or index files, and patterns (``clips/**/*.mp4``).
+
+    Raises:
+        LayoutError: something is not there, or holds no media.
+        TableError: a manifest is wrong.
+    """
+    files: list[Path] = []
+    manifests: list[Manifest] = []
+    for given in inputs:
+        for path in _matching(given):
+            if path.is_dir() or path.suffix.lower() in (".csv", ".parquet"):
+                manifests.append(_of_folder(path))
+            else:
+                refuse_odd_name(path)
+                files.append(path)
+    files = list(dict.fromkeys(files))
+    loose = unlabelled(None, files) if files else None
+    return [*([loose] if loose is not None else []), *manifests]
+
+
+def _matching(given: str) -> list[Path]:
+    path = Path(given)
+    if path.exists():
+        return [path]
+    # Not Path.glob, which takes no absolute patterns.
+    names = glob.glob(given, recursive=True) if glob.has_magic(given) else []  # noqa: PTH207
+    found = [path for name in sorted(names) if is_media(path := Path(name))]
+    if not found:
+        raise LayoutError(f"{given} does not exist", next_step="check the path")
+    return found
+
+
+def _of_folder(path: Path) -> Manifest:
+    """Return the media of a folder or table; labels where its layout has some."""
+    try:
+        manifest = recognise(path)
+    except TableError:
+        raise
+    except LayoutError as error:
+        if path.is_file():
+            raise
+        log.warning("%s: its media are scored without labels", error.what)
+        manifest = None
+    if manifest is not None:
+        return manifest
+    media = media_below(path) if path.is_dir() else []
+    if not any(is_media(file) for file in media):
+        raise LayoutError(f"{path} holds no pictures and no videos", next_step="check the path")
+    return unlabelled(path, media)

@@ -1,0 +1,131 @@
+"""What is scored already, a line an item, so that a stopped scoring goes on where it was.
+
+While an archive is scored into ``scores.parquet``, there is a folder ``scores.parquet.partial``::
+
+    settings.json     the bundle, and all that has a part in a score
+    items.jsonl       one finished item a line
+
+A line that was torn by a crash is left out, and its item scored again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.inference.items import Item
+from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.storage import end_line, write_json
+
+Stamp = list[int]
+
+
+class Ledger:
+    """The record of one scoring.
+
+    Args:
+        out: the table to be.
+        settings: what has a part in a score, plain JSON types.
+
+    Attributes:
+        folder: where it is kept.
+        lines: its file of finished items.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self.folder = out.with_name(f"{out.name}.partial")
+        self._settings = settings
+        self.lines = self.folder / "items.jsonl"
+        self._places: dict[str, int] = {}
+        self._stamps: dict[str, Stamp] = {}
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        """Begin, or go on.
+
+        Raises:
+            UsageError: what is there was scored otherwise.
+        """
+        path = self.folder / "settings.json"
+        if path.is_file():
+            was = json.loads(path.read_text("utf-8"))
+            changed = [name for name, value in self._settings.items() if was.get(name) != value]
+            if changed:
+                raise UsageError(
+                    f"{self.folder} holds scores that were made otherwise: "
+                    + "; ".join(f"{k} {was.get(k)} -> {self._settings[k]}" for k in changed),
+                    why="scores of two detectors or settings must not be mixed",
+                    next_step="name another --out, or remove that folder",
+                )
+        else:
+            write_json(path, self._settings)
+        self._read()
+        end_line(self.lines)
+        self._file = self.lines.open("ab")
+
+    def _read(self) -> None:
+        if not self.lines.is_file():
+            return
+        with self.lines.open("rb") as file:
+            place = 0
+            for line in file:
+                try:
+                    record = json.loads(line)
+                    name, stamp = record["name"], record["stamp"]
+                except (ValueError, KeyError, TypeError):
+                    pass  # torn
+                else:
+                    self._places[name], self._stamps[name] = place, stamp
+                place += len(line)
+
+    def has(self, item: Item) -> bool:
+        """Return whether an item is scored, and its files are what they were."""
+        return item.name in self._places and self._stamps[item.name] == stamp_of(item)
+
+    def write(self, item: Item, found: Assessment) -> None:
+        """Note that an item is done."""
+        assert self._file is not None
+        stamp = stamp_of(item)
+        self._places[item.name], self._stamps[item.name] = self._file.tell(), stamp
+        line = json.dumps({**found.to_dict(), "stamp": stamp}, ensure_ascii=False)
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()  # it survives this process; the disk itself is asked at the end
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def records(self, items: Iterator[Item]) -> Iterator[tuple[Item, dict[str, Any]]]:
+        """Yield the items with what was found, in the order of the items."""
+        self.close()
+        with self.lines.open("rb") as file:
+            for item in items:
+                file.seek(self._places[item.name])
+                yield item, json.loads(file.readline())
+
+    def close(self) -> None:
+        """Close the file; what is done stays noted."""
+        if self._file is not None and not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def remove(self) -> None:
+        """Remove the record: the table holds all of it."""
+        self.close()
+        shutil.rmtree(self.folder)
+
+
+def stamp_of(item: Item) -> Stamp:
+    """Return the size of an item's files together, and when the last was changed, nanoseconds."""
+    size = modified = 0
+    for picture in item.pictures:
+        try:
+            found = picture.path.stat()
+        except OSError:  # whoever scores it says what is wrong with it
+            continue
+        size, modified = size + found.st_size, max(modified, found.st_mtime_ns)
+    return [size, modified]

@@ -1,0 +1,67 @@
+"""One item into an assessment, and a picture of it. Runs in processes of its own."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from deepfake_lightning.inference.engine import Engine
+from deepfake_lightning.inference.items import Item
+from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.inference.overlays import overlay_path, write_overlay
+from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.schemas.assessment import Status
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done with one item.
+
+    Attributes:
+        engine: what scores it.
+        item: the item.
+        overlays: folder for pictures with boxes and scores; None for none.
+    """
+
+    engine: EngineSource
+    item: Item
+    overlays: Path | None = None
+
+
+def assess_item(job: Job) -> Assessment:
+    """Return the assessment of an item; one that cannot be read is a result, not an error."""
+    engine, item = opened(job.engine), job.item
+    try:
+        found = _assess(engine, item)
+        if job.overlays is not None and found.status == "ok":
+            write_overlay(overlay_path(job.overlays, item.name), item, found)
+        return found
+    finally:
+        # A decoder is part of a cycle, and holds megabytes that Python does not know of.
+        if item.media_type == "video":
+            gc.collect()
+
+
+@lru_cache(maxsize=1)
+def opened(source: EngineSource) -> Engine:
+    """Return the engine of this process."""
+    return source.open()
+
+
+def _assess(engine: Engine, item: Item) -> Assessment:
+    if item.status is not None:
+        status: Status = "no_face" if item.status == "no_face" else "unreadable"
+        return Assessment(
+            item.name, status, engine.version, item.media_type,
+            reason="says the manifest of its extraction", verdict="not_assessable",
+        )  # fmt: skip
+    if item.is_frames:
+        return engine.assess_frames(
+            item.pictures, name=item.name, already_cropped=item.already_cropped
+        )
+    return engine.assess(
+        item.pictures[0].path, name=item.name, media_type=item.media_type,
+        already_cropped=item.already_cropped if item.media_type == "image" else None,
+    )  # fmt: skip
