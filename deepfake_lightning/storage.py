@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
@@ -20,6 +22,7 @@ from deepfake_lightning.errors import StorageError
 WORKSPACE_VARIABLE = "DEEPFAKE_WORKSPACE"
 # In the folder of a training, beside its checkpoints/.
 RUN_CONFIG, RUN_MANIFEST, RUN_RECORD = "config.yaml", "manifest.parquet", "run.json"
+_UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,16 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(
-            mode, dir=path.parent, prefix=f".{path.name}.", delete=False, encoding=encoding
-        ) as file:
+            mode, dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED, delete=False,
+            encoding=encoding,
+        ) as file:  # fmt: skip
             aside = Path(file.name)
+            fcntl.flock(file, fcntl.LOCK_EX)  # held as long as its writer lives
             yield file
             file.flush()
             os.fsync(file.fileno())
-        aside.chmod(0o644)  # temporary files are private; what they become is not
-        aside.replace(path)
+            aside.chmod(0o644)  # temporary files are private; what they become is not
+            aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
@@ -105,6 +110,19 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     finally:
         if aside is not None:
             aside.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing with :func:`atomic_write`.
+
+    What a living process writes is locked, and stays.
+    """
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        # A writer locks its file right after it has made it.
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(file.fileno()).st_mtime > 1.0:
+                path.unlink()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from deepfake_lightning.media.face_detector import Face
 
@@ -91,6 +90,8 @@ def associate(before: ArrayLike, now: ArrayLike) -> NDArray[np.int64]:
     result = np.full(len(new), -1, np.int64)
     if not len(old) or not len(new):
         return result
+    from scipy.optimize import linear_sum_assignment  # a third of a second, and pictures need none
+
     old_size, new_size = (boxes[:, 2:].max(axis=1) for boxes in (old, new))
     old_centre, new_centre = (boxes[:, :2] + boxes[:, 2:] / 2 for boxes in (old, new))
     apart = np.linalg.norm(new_centre[:, None] - old_centre[None], axis=2)

@@ -15,6 +15,7 @@ from deepfake_lightning.data.extraction.sources import Source
 from deepfake_lightning.schemas import Manifest, write_manifest
 from deepfake_lightning.schemas.manifest import COLUMNS, manifest_rows
 from deepfake_lightning.schemas.table import write_table
+from deepfake_lightning.storage import remove_unfinished
 
 MANIFEST = "manifest.parquet"
 FAILURES = "failures.csv"
@@ -70,6 +71,8 @@ def finish(
     Returns:
         the manifest, and how many sources are gone.
     """
+    for folder in (journal.out, journal.state):
+        remove_unfinished(folder)
     done = journal.entries()
     gone = sorted(done.keys() - {source.key for source in sources})
     if prune:
