@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Draws clips, takes the faces out of them, trains a detector, tests it, and says where all is.
+# Draws clips, takes out their faces, trains a detector, tests it, and scores with it: in a command
+# and over HTTP, with the same result. Says where all is.
 # Usage: bash scripts/demo.sh            (again: reuses what is installed, starts a new run)
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,7 @@ deepfake_lightning demo
   2. draws 24 people as short clips, real and forged: half a minute
   3. finds and cuts out their faces: seconds
   4. trains EfficientNet-Lite0 on them and tests it: about 2 minutes on two CPU cores
+  5. makes a bundle of it, and scores one picture with a command and with a server: half a minute
 The faces are drawn. The demo proves that the pipeline works, and nothing about real deepfakes.
 
 TEXT
@@ -26,6 +28,39 @@ run fit --config configs/demo.yaml
 checkpoint=$(ls -td mlops/runs/demo/v1.0.0*/ | head -n 1)checkpoints/best.ckpt
 run test --ckpt_path "$checkpoint"
 report=$(ls -td mlops/evaluation/reports/demo-*-test*/ | head -n 1)
+bundle=${checkpoint%checkpoints/best.ckpt}bundle
+run bundle build "$checkpoint"
+run predict mlops/data/demo/videos/fake/swap --bundle "$bundle" --overlay mlops/evaluation/overlays
+
+# One picture: the command, the server and the row it logs have to give one score.
+picture=$bundle/golden/1_forged.png
+"$VENV/bin/deepfake-lightning" predict "$picture" --bundle "$bundle" --json true >mlops/command.json
+coproc SERVER { exec "$VENV/bin/deepfake-lightning" serve --bundle "$bundle" --port 0; }
+server=$SERVER_PID
+trap 'kill "$server" 2>/dev/null || true' EXIT
+read -r line <&"${SERVER[0]}"
+echo; echo "\$ deepfake-lightning serve --bundle $bundle --port 0"; echo "$line"
+"$VENV/bin/python" - "$picture" "$line" <<'PYTHON'
+import json, re, sqlite3, sys, urllib.request
+from pathlib import Path
+
+picture, line = sys.argv[1:]
+url = re.search(r"http://[\d.:]+", line)[0]
+request = urllib.request.Request(f"{url}/v1/predict", data=Path(picture).read_bytes())
+with urllib.request.urlopen(request, timeout=60) as reply:
+    answer = json.load(reply)
+command = json.loads(Path("mlops/command.json").read_text())
+with sqlite3.connect("mlops/monitoring/predictions.db") as log:
+    (logged,) = log.execute(
+        "SELECT score FROM item_scores WHERE request_id = ?", [answer["request_id"]]
+    ).fetchone()
+print(f"{picture}: predict {command['score']:.6f}, server {answer['score']:.6f}, logged {logged:.6f}")
+if not command["score"] == answer["score"] == logged:
+    sys.exit("the scores differ")
+PYTHON
+kill "$server"
+wait "$server"
+rm mlops/command.json
 seconds=$((SECONDS - started))
 
 cat <<TEXT
@@ -36,7 +71,12 @@ done in $((seconds / 60)) min $((seconds % 60)) s
   checkpoint              $checkpoint
   curves and pictures     $VENV/bin/tensorboard --logdir mlops/runs
   results                 $report (metrics.json, predictions.parquet, plots)
+  bundle                  $bundle (start with MODEL_CARD.md)
+  scored clips            mlops/evaluation/overlays
+  requests                mlops/monitoring/predictions.db
 next: train on your own videos (folders real/ and fake/):
   $VENV/bin/deepfake-lightning extract FOLDER --out faces
   $VENV/bin/deepfake-lightning fit --config configs/lite0.yaml --data.root faces
+or score a picture over HTTP:
+  $VENV/bin/deepfake-lightning serve --bundle $bundle
 TEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -11,11 +12,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import yaml
 
 from deepfake_lightning.cli import main
 from deepfake_lightning.cli.commands import COMMANDS
+from deepfake_lightning.media import open_video
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +42,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, portrait_clips: Path) -> Pat
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clip, copy)
     python = _blocks("python")
+    first = next((folder / "videos/fake").glob("*.mp4"))
+    with open_video(first) as video:
+        frame = next(video.read([0])).image
+    cv2.imwrite(str(folder / "face.jpg"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     (folder / "bell.py").write_text(next(text for text in python if "class Bell" in text))
     return folder
 
@@ -60,10 +67,36 @@ def _tensorboard(logdir: str) -> None:
         process.communicate()
 
 
+def _serve(words: list[str], picture: Path) -> None:
+    """Serve on a free port, and send what the README's curl sends to port 8000."""
+    curl = next(line for text in _blocks("bash") for line in text.splitlines() if "curl" in line)
+    address, body = shlex.split(curl)[-1], shlex.split(curl)[-2]
+    assert body == f"@{picture.name}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deepfake_lightning", *words[1:], "--port", "0"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://[\d.:]+", process.stdout.readline())
+        assert found is not None
+        asked = address.replace("http://127.0.0.1:8000", found[0])
+        request = urllib.request.Request(asked, data=picture.read_bytes())
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["status"] == "ok"
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+
+
 def _run(line: str) -> None:
     words = shlex.split(line, comments=True)
     if words[0] == "tensorboard":
         return _tensorboard(words[2])
+    if words[0] == "curl":  # asked while the server of the line before is up
+        return None
+    if words[1] == "serve":
+        return _serve(words, Path("face.jpg"))
     assert words[0] == "deepfake-lightning", line
     small = []
     if words[1] == "fit":
@@ -84,6 +117,9 @@ def test_every_block_is_in_order(place: Path, monkeypatch: Any, capsys: Any) -> 
             small = ", ".join(f'"{flag}"' for flag in SMALL)
             exec(text.replace('"--trainer.max_epochs=2")', f'"--trainer.max_epochs=1", {small})'))
             assert "best.ckpt" in capsys.readouterr().out
+        elif language == "python" and "open_engine(" in text:
+            exec(text)
+            assert "Examined(frames=" in capsys.readouterr().out
         elif language == "yaml":
             Path("more.yaml").write_text(text)
             _run("deepfake-lightning fit --config configs/lite0.yaml --config more.yaml "
@@ -102,7 +138,7 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 def test_the_table_says_what_works() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| (works|not yet)", README, re.MULTILINE)
     names = {
-        re.match(r"(data )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
+        re.match(r"(data |bundle )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
         for cell, state in rows
         for command in re.findall(r"`([^`]+)`", cell)
     }

@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deepfake_lightning.cli.paths import near
+
 
 def build(
     checkpoint: str,
@@ -49,10 +51,10 @@ def build(
     found = made.record.agreement.onnx_cpu
     demo = "trained on drawn faces: it says nothing of real ones\n" if made.record.demo else ""
     console.print(
-        f"{made.folder}: {made.record.version}, {made.record.backbone}, sha256 {made.digest[:16]}\n"
+        f"{near(made.folder)}: {made.record.version}, {made.record.backbone}, sha256 {made.digest[:16]}\n"
         f"{demo}ONNX and PyTorch differ by {found.logit:.1e} at most ({found.pictures} pictures)\n"
-        f"its model card: {made.folder / 'MODEL_CARD.md'}\n"
-        f"next: deepfake-lightning predict FILE --bundle {made.folder}",
+        f"its model card: {near(made.folder / 'MODEL_CARD.md')}\n"
+        f"next: deepfake-lightning predict FILE --bundle {near(made.folder)}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
 

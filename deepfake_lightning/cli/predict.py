@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import UsageError
@@ -65,6 +66,8 @@ def predict(
     """
     if not inputs:
         raise UsageError("nothing to score", next_step="name pictures, videos or folders")
+    if overlay:
+        _refuse_among_inputs(overlay, inputs)
     from deepfake_lightning.inference.archive import score_archive
     from deepfake_lightning.inference.items import Archive, read_inputs
     from deepfake_lightning.inference.opening import EngineSource
@@ -93,6 +96,17 @@ def predict(
     if not json:
         _print(console, tally, detector.is_demo, out, overlay)
     return SOME_UNREADABLE if tally.statuses["unreadable"] else 0
+
+
+def _refuse_among_inputs(overlay: str, inputs: Sequence[str]) -> None:
+    place = Path(overlay).resolve()
+    for folder in map(Path, inputs):
+        if folder.is_dir() and place.is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"--overlay {overlay} lies in {folder}",
+                why="whoever scores that folder again, or goes on, would score the drawn pictures",
+                next_step="name a folder elsewhere",
+            )
 
 
 @contextmanager
@@ -133,7 +147,8 @@ def _table(records: list[dict[str, Any]], items: int) -> Table:
     folder = _shared_folder([record["name"] for record in records])
     about = [f"the {len(records)} highest scores of {items:,} items"] if items > SHOWN else []
     about += [f"in {folder}"] if folder else []
-    table = Table(title=", ".join(about) or None, title_justify="left", box=None)
+    title = _plain(", ".join(about)) if about else None
+    table = Table(title=title, title_justify="left", box=None)
     table.add_column("item", overflow="fold")
     table.add_column("score", justify="right")
     table.add_column("verdict")
@@ -142,7 +157,7 @@ def _table(records: list[dict[str, Any]], items: int) -> Table:
     for record in records:
         looked = record["examined"]
         table.add_row(
-            record["name"].removeprefix(folder),
+            _plain(record["name"].removeprefix(folder)),
             f"{record['score']:.3f}",
             _said(record["verdict"]),
             str(record["faces"]),
@@ -156,6 +171,8 @@ def _shared_folder(names: list[str]) -> str:
     """Return the folder, with its slash, that all names begin with; nothing for a single one."""
     if len(names) < 2:
         return ""
+    if len({name.startswith("/") for name in names}) > 1:
+        return ""
     folder = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120
     return f"{folder}/" if folder and all(n.startswith(f"{folder}/") for n in names) else ""
 
@@ -167,7 +184,7 @@ def _failures(records: list[dict[str, Any]], count: int) -> Table:
     table.add_column("reason", overflow="fold")
     for record in records:
         reason = str(record["reason"]).removeprefix(record["name"]).strip(": ")
-        table.add_row(record["name"], record["status"], reason)
+        table.add_row(_plain(record["name"]), record["status"], _plain(reason))
     if count > len(records):
         table.add_row(f"... and {count - len(records):,} more", "", "")
     return table
@@ -177,6 +194,11 @@ def _counts(tally: Tally) -> str:
     parts = [f"{tally.statuses['ok']:,} scored", f"{tally.statuses['no_face']:,} without a face",
              f"{tally.statuses['unreadable']:,} unreadable"]  # fmt: skip
     return f"{len(tally):,} items: {', '.join(parts)}"
+
+
+def _plain(text: str) -> Text:
+    """Return text of others as it is: no brackets that style it, nothing that moves the cursor."""
+    return Text("".join(sign if sign.isprintable() else "?" for sign in text))
 
 
 def _said(verdict: str | None) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from deepfake_lightning.cli.paths import near
+
 if TYPE_CHECKING:
     from deepfake_lightning.callbacks import EvaluationReport
     from deepfake_lightning.training import RunResult
@@ -77,18 +79,18 @@ def _print_result(result: RunResult) -> None:
     if result.best_score is not None:
         lines.append((f"best {result.monitor}", f"{result.best_score:.4f}"))
     if result.best_checkpoint is not None:
-        lines.append(("best checkpoint", _near(result.best_checkpoint)))
+        lines.append(("best checkpoint", near(result.best_checkpoint)))
     if result.last_checkpoint is not None:
-        lines.append(("last checkpoint", _near(result.last_checkpoint)))
+        lines.append(("last checkpoint", near(result.last_checkpoint)))
     if result.run_dir is not None:
-        lines.append(("run's record", _near(result.run_dir / "run.json")))
-        logs = _near(result.run_dir.parent.parent)
+        lines.append(("run's record", near(result.run_dir / "run.json")))
+        logs = near(result.run_dir.parent.parent)
         lines.append(("curves and pictures", f"tensorboard --logdir {logs}"))
     if result.status == "interrupted" and result.last_checkpoint is not None:
-        command = f"deepfake-lightning fit --ckpt_path {_near(result.last_checkpoint)}"
+        command = f"deepfake-lightning fit --ckpt_path {near(result.last_checkpoint)}"
         lines.append(("next", command))
     elif result.best_checkpoint is not None:
-        command = f"deepfake-lightning test --ckpt_path {_near(result.best_checkpoint)}"
+        command = f"deepfake-lightning test --ckpt_path {near(result.best_checkpoint)}"
         lines.append(("next", command))
     text = "\n".join(f"  {what:<21}{where}" for what, where in lines)  # commands are to be copied
     Console().print(
@@ -112,16 +114,13 @@ def _print_report(verb: str, report: EvaluationReport) -> None:
         counts = ", ".join(f"{n:,} {status}" for status, n in sorted(report.unscored.items()))
         console.print(f"without a score, and in none of these figures: {counts}")
     if report.folder is not None:
-        console.print(f"report: {_near(report.folder)}", highlight=False, soft_wrap=True)
+        console.print(f"report: {near(report.folder)}", highlight=False, soft_wrap=True)
+    if verb == "test" and (checkpoint := report.about.get("checkpoint")):
+        command = f"deepfake-lightning bundle build {checkpoint}"
+        console.print(f"next: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _number(value: float | str | None) -> str:
     if value is None:
         return "undefined"
     return value if isinstance(value, str) else f"{value:.4f}"
-
-
-def _near(path: Path) -> str:
-    """Return a path relative to the current folder where it lies below it."""
-    path, here = path.resolve(), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
