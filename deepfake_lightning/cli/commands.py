@@ -43,15 +43,30 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.bundle:verify",
         "bundle verify mlops/runs/lite0/v1.0.0/bundle",
     ),
+    "data audit": Command(
+        "look for leaks between splits, and for shortcuts that give the label away",
+        "deepfake_lightning.cli.data_audit:data_audit",
+        "data audit mlops/data/images --out audit.html",
+    ),
     "data demo": Command(
         "draw a small data set that proves the pipeline",
         "deepfake_lightning.cli.data_demo:data_demo",
         "data demo --out mlops/data/demo",
     ),
+    "data index": Command(
+        "write the manifest of data sets: labels, people, methods, splits",
+        "deepfake_lightning.cli.data_index:data_index",
+        "data index FaceForensics++ Celeb-DF-v2 --out mlops/data/manifest.parquet",
+    ),
     "data show": Command(
         "draw what a training will see, before and after augmentation",
         "deepfake_lightning.cli.data_show:data_show",
         "data show mlops/data/demo --config configs/lite0.yaml",
+    ),
+    "data split": Command(
+        "put each person into one split, and say what it costs",
+        "deepfake_lightning.cli.data_split:data_split",
+        "data split mlops/data/images --out mlops/data/images_split",
     ),
     "extract": Command(
         "take face crops out of videos and pictures",

@@ -1,22 +1,48 @@
 """What a folder or file of media holds: one module per layout.
 
-A layout is a function ``read(root, ...) -> Manifest | None`` that returns None where it
-does not recognise ``root`` and raises a typed error where it does but something in it is
-wrong. To add one, write a module with such a function and name it in :func:`read_media`.
+A layout is a :class:`~deepfake_lightning.data.layouts.layout.Layout`: a name, a function that tells
+whether a root is of it, and one that reads its rows. Tables go first (a manifest, then an index
+file); of the others exactly one may recognise a root, and two that do are an error.
+
+**Adding a layout.** Write a module with the two functions and a constant ``LAYOUT``. ``recognises``
+looks at a few names and is false, without an error, of anything else. ``read`` walks
+:func:`~deepfake_lightning.data.layouts.clip_files.clip_files`, which gives each clip once, as its
+video or as pictures of it, makes a row of each with
+:func:`~deepfake_lightning.data.layouts.clip_files.clip_record` and returns
+:func:`~deepfake_lightning.data.layouts.layout.found_rows`. A row says what the names say:
+``label``, ``target_id`` and ``source_id`` (people, or original clips where people are unknown; a
+donor left out is a leak), ``method``, ``compression``, ``licence``, and ``split`` where the authors
+give one. The ``group_id`` is the target's: splits join groups by their targets and sources. What is
+left out goes into ``skipped`` with a reason. Then name it in ``BUILT_IN`` of
+:mod:`~deepfake_lightning.data.layouts.recognition`, or, in a package of your own, as an entry
+point::
+
+    [project.entry-points."deepfake_lightning.layouts"]
+    my_set = "my_package.my_set:LAYOUT"
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from deepfake_lightning.data.layouts import class_folders, index_file
-from deepfake_lightning.data.layouts.frame_names import number_frames, tell_apart
+from deepfake_lightning.data.layouts.layout import Found, Layout, Options
+from deepfake_lightning.data.layouts.recognition import find_layout, layout_named, layouts
 from deepfake_lightning.errors import LayoutError
-from deepfake_lightning.schemas import Manifest, read_manifest
-from deepfake_lightning.schemas.manifest import has_metadata
+from deepfake_lightning.schemas import Manifest
 
-MANIFEST_NAMES = ("manifest.parquet", "manifest.csv")
-INDEX_NAME = "index.csv"
+__all__ = [
+    "Found",
+    "Layout",
+    "Options",
+    "find_layout",
+    "layout_named",
+    "layouts",
+    "read_media",
+    "recognise",
+]
+
+log = logging.getLogger(__name__)
 
 
 def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
@@ -27,13 +53,13 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
 
     Args:
         root: a manifest or index file (CSV, Parquet), or a folder with
-            ``manifest.csv``/``.parquet``, ``index.csv``, or ``real/`` and ``fake/``
-            (also below ``train/``, ``val/``, ``test/``).
+            ``manifest.csv``/``.parquet``, ``index.csv``, the folders of a published data set, or
+            ``real/`` and ``fake/`` (also below ``train/``, ``val/``, ``test/``).
         group_pattern: for class folders and an index, a regular expression whose first
             group, found in a file's name, is the person or clip the file belongs to.
 
     Raises:
-        LayoutError: nothing is there, or nothing is recognised.
+        LayoutError: nothing is there, nothing is recognised, or several layouts are.
         TableError: a file, row and column that is wrong.
     """
     if not root.exists():
@@ -41,7 +67,8 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     manifest = recognise(root, group_pattern=group_pattern)
     if manifest is None:
         raise LayoutError(
-            f"no data: {root} holds no manifest, no index.csv and no real/ and fake/ folders",
+            f"no data: {root} holds no manifest, no index.csv, no real/ and fake/ folders, and is "
+            "no data set that is known by its folders",
             next_step=_ways_on(root),
         )
     return manifest
@@ -49,26 +76,27 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
 
 def recognise(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     """Return the manifest of what is there, as :func:`read_media`, or None of an unknown layout."""
-    if root.is_file():
-        return _read_file(root, group_pattern)
-    for name in MANIFEST_NAMES:
-        if (root / name).is_file():
-            return read_manifest(root / name)
-    if (root / INDEX_NAME).is_file():
-        return _read_index(root / INDEX_NAME, group_pattern)
-    manifest = class_folders.read(root, group_pattern=group_pattern)
-    return manifest and manifest.with_rows(number_frames(tell_apart(manifest.rows)))
+    layout = find_layout(root)
+    if layout is None:
+        return None
+    options = Options(group_pattern)
+    found = layout.read(root, options)
+    notes = [*found.notes, *unused(layout, options)]
+    if found.skipped:
+        notes.append(f"{len(found.skipped):,} files are skipped: `deepfake-lightning data index` "
+                     "says which and why")  # fmt: skip
+    for note in notes:
+        log.warning("%s (%s): %s", root, layout.title, note)
+    return found.manifest
 
 
-def _read_file(path: Path, group_pattern: str | None) -> Manifest:
-    beside_metadata = path.name != INDEX_NAME and has_metadata(path.parent)
-    is_manifest = path.name in MANIFEST_NAMES or beside_metadata
-    return read_manifest(path) if is_manifest else _read_index(path, group_pattern)
-
-
-def _read_index(path: Path, group_pattern: str | None) -> Manifest:
-    manifest = index_file.read(path, group_pattern=group_pattern)
-    return manifest.with_rows(number_frames(tell_apart(manifest.rows)))
+def unused(layout: Layout, options: Options) -> list[str]:
+    """Return a note on each option that is given and that a layout has no use for."""
+    return [
+        f"{name} is not used: {layout.title} says that itself"
+        for name in options.given()
+        if name not in layout.takes
+    ]
 
 
 def _ways_on(root: Path) -> str:

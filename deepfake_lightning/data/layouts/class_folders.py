@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
-from deepfake_lightning.data.layouts.frame_names import frame_number, matched_group, refuse_frames
+from deepfake_lightning.data.layouts.frame_names import (
+    frame_number,
+    matched_group,
+    number_frames,
+    refuse_frames,
+    tell_apart,
+)
+from deepfake_lightning.data.layouts.layout import Found, Layout, Options
 from deepfake_lightning.errors import LayoutError
 from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import Manifest
@@ -40,11 +48,12 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
     tops = _class_folders(root)
     if not tops:
         return None
+    place = _Place(root, root.resolve().name, group_pattern)
     records = [
-        record
+        _record(place, folder, path, split, label)
         for (split, label), folders in tops.items()
         for folder in folders
-        for record in _files(root, folder, split, label, group_pattern)
+        for path in media_below(folder)
     ]
     if not records:
         raise LayoutError(
@@ -53,9 +62,7 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
             f"({', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))})",
         )
     records += [
-        _record(root, root, path, None, None, group_pattern)
-        for path in sorted(root.iterdir())
-        if is_media(path)
+        _record(place, root, path, None, None) for path in sorted(root.iterdir()) if is_media(path)
     ]
     rows = pd.DataFrame(records)
     if group_pattern is None and rows["split"].isna().any():
@@ -136,29 +143,27 @@ def refuse_odd_name(path: Path) -> None:
     Raises:
         LayoutError: names it.
     """
-    # Python smuggles other bytes through as surrogates.
-    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+    try:
+        str(path).encode()  # Python smuggles other bytes through as surrogates, which this refuses
+    except UnicodeEncodeError as error:
         raise LayoutError(
             f"{os.fsencode(path)!r}: a name that is not UTF-8 cannot stand in a manifest",
             next_step="rename the file",
-        )
+        ) from error
 
 
-def _files(
-    root: Path, folder: Path, split: str | None, label: int, pattern: str | None
-) -> list[dict[str, object]]:
-    return [_record(root, folder, path, split, label, pattern) for path in media_below(folder)]
+class _Place(NamedTuple):
+    """What the rows of a root have in common: it, its name, and the group pattern."""
+
+    root: Path
+    dataset: str
+    pattern: str | None
 
 
 def _record(
-    root: Path,
-    folder: Path,
-    path: Path,
-    split: str | None,
-    label: int | None,
-    pattern: str | None,
+    place: _Place, folder: Path, path: Path, split: str | None, label: int | None
 ) -> dict[str, object]:
-    dataset = root.resolve().name
+    root, dataset, pattern = place
     relative = PurePosixPath(path.relative_to(root).as_posix())
     inside = PurePosixPath(path.relative_to(folder).as_posix())
     is_video = path.suffix.lower() in VIDEO_SUFFIXES
@@ -181,3 +186,25 @@ def _record(
         "split": split,
         "frame": frame_number(inside.stem) if is_frame else None,
     }
+
+
+def _recognises(root: Path) -> bool:
+    if not root.is_dir():
+        return False
+    below = (p for p in _folders(root) if p.name.lower() in SPLIT_FOLDERS)
+    return _holds_class(root) or any(_holds_class(folder) for folder in below)
+
+
+def _read(root: Path, options: Options) -> Found:
+    manifest = read(root, group_pattern=options.group_pattern)
+    if manifest is None:
+        raise LayoutError(
+            f"{root} holds no folders of classes",
+            next_step=f"name them {', '.join(CLASS_FOLDERS)}",
+        )
+    return Found(manifest.with_rows(number_frames(tell_apart(manifest.rows))))
+
+
+LAYOUT = Layout(
+    "class_folders", "folders real/ and fake/", _recognises, _read, frozenset({"group_pattern"})
+)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from posixpath import normpath, splitext
 
 import pandas as pd
 
-from deepfake_lightning.data.layouts.frame_names import frame_number, matched_group, refuse_frames
+from deepfake_lightning.data.layouts.frame_names import (
+    frame_number,
+    matched_group,
+    number_frames,
+    refuse_frames,
+    tell_apart,
+)
+from deepfake_lightning.data.layouts.layout import Found, Layout, Options
 from deepfake_lightning.errors import TableError
 from deepfake_lightning.media import VIDEO_SUFFIXES
 from deepfake_lightning.schemas import LABELS, SPLITS, Manifest
 from deepfake_lightning.schemas.manifest import manifest_rows
-from deepfake_lightning.schemas.table import and_more, first_line, read_table
+from deepfake_lightning.schemas.table import SUFFIXES, and_more, first_line, read_table
 
+NAME = "index.csv"
 _SYNONYMS = {"path": ("filename", "file"), "group_id": ("group",)}
 _LABELS = {**LABELS, "0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _SPLIT_SYNONYMS = {"valid": "val", "validation": "val"}
@@ -51,8 +60,8 @@ def read(path: Path, *, group_pattern: str | None = None) -> Manifest:
                 next_step="an index needs the columns path and label",
             )
     dataset = path.parent.resolve().name
-    names = frame["path"].astype("string").map(PurePosixPath, na_action="ignore")
-    stems = names.map(lambda name: f"{dataset}/{name.parent / name.stem}", na_action="ignore")
+    names = frame["path"].astype("string")
+    stems = names.map(lambda name: f"{dataset}/{_plain_stem(name)}", na_action="ignore")
     rows = pd.DataFrame(
         {
             "path": frame["path"],
@@ -115,8 +124,14 @@ def _renamed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _media_type(name: PurePosixPath) -> str:
-    return "video" if name.suffix.lower() in VIDEO_SUFFIXES else "image"
+def _plain_stem(name: str) -> str:
+    """Return a path without its suffix, and without ``./`` and ``//``."""
+    # pathlib takes ten times as long, which counts in a table of a million rows.
+    return splitext(normpath(name))[0]
+
+
+def _media_type(name: str) -> str:
+    return "video" if splitext(name)[1].lower() in VIDEO_SUFFIXES else "image"
 
 
 def _labels(values: pd.Series, path: Path) -> pd.Series:
@@ -141,3 +156,19 @@ def _refuse(values: pd.Series, wrong: pd.Series, path: Path, column: str, known:
             f"is {values[wrong].iloc[0]!r}{and_more(wrong, 'rows')}",
             next_step=f"use one of {known}, or leave the cell empty",
         )
+
+
+def _recognises(root: Path) -> bool:
+    # A table that is named is always read, so that its faults are named and not its layout.
+    return root.suffix.lower() in SUFFIXES if root.is_file() else (root / NAME).is_file()
+
+
+def _read(root: Path, options: Options) -> Found:
+    path = root if root.is_file() else root / NAME
+    manifest = read(path, group_pattern=options.group_pattern)
+    return Found(manifest.with_rows(number_frames(tell_apart(manifest.rows))))
+
+
+LAYOUT = Layout(
+    "index_file", "an index file", _recognises, _read, frozenset({"group_pattern"}), is_table=True
+)
