@@ -85,7 +85,7 @@ def predict(
         def report(found: Assessment) -> None:
             bar.advance_by(found.examined.frames if found.examined else 1)
             if json:
-                sys.stdout.write(dumps(found.to_dict(), ensure_ascii=False) + "\n")
+                sys.stdout.write(dumps(found.to_dict()) + "\n")
                 sys.stdout.flush()
 
         tally = score_archive(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappush, heappushpop
 from itertools import count
 from pathlib import Path
@@ -21,13 +22,15 @@ from deepfake_lightning.errors import (
 from deepfake_lightning.inference.items import Archive, Item
 from deepfake_lightning.inference.ledger import Ledger
 from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.inference.overlays import overlay_path
 from deepfake_lightning.inference.worker import Job, assess_item, opened
-from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
+from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.schemas.predictions import PredictionsWriter, check_format
-from deepfake_lightning.storage import lock
+from deepfake_lightning.storage import lock, remove_unfinished
 
 Record = dict[str, Any]
+_END_ALL = (BundleError, CheckpointError, StorageError, UsageError, WeightsError)
 
 
 @dataclass
@@ -121,11 +124,12 @@ def score_archive(
             f"{out} exists already", next_step="name another --out, or pass --overwrite true"
         )
     check_format(out)
-    ledger = Ledger(out, _settings(engine))
+    ledger = Ledger(out, _settings(archive, engine))
     with lock(ledger.lines, timeout=2.0):
         ledger.open()
         try:
-            todo = [place for place, item in enumerate(archive) if not ledger.has(item)]
+            todo = [place for place, item in enumerate(archive)
+                    if not _is_done(ledger, item, overlays)]  # fmt: skip
             started(len(todo))
             wanted = set(todo)
             items = (item for place, item in enumerate(archive) if place in wanted)
@@ -137,16 +141,34 @@ def score_archive(
                     progress(found)
         finally:
             ledger.close()
+        for folder in (out.parent, *_folders(overlays)):
+            remove_unfinished(folder)
         tally = _write(archive, ledger, out, shown)
         tally.done_before = len(archive) - len(todo)
         ledger.remove()
     return tally
 
 
-def _settings(engine: EngineSource) -> Record:
+def _is_done(ledger: Ledger, item: Item, overlays: Path | None) -> bool:
+    """Return whether an item is scored, and its picture drawn where one is wanted."""
+    if not ledger.has(item):
+        return False
+    if overlays is None or not ledger.has_score(item):
+        return True
+    return overlay_path(overlays, item.name).exists()
+
+
+def _folders(overlays: Path | None) -> Iterator[Path]:
+    """Yield all folders in which pictures are drawn."""
+    for parent, *_ in os.walk(overlays) if overlays is not None else ():
+        yield Path(parent)
+
+
+def _settings(archive: Archive, engine: EngineSource) -> Record:
     """Return what has a part in a score."""
     return {
         "schema": 1,
+        "already_cropped": archive.already_cropped,
         "detector": opened(engine).digest,
         "runtime": opened(engine).runtime.name,
         "device": engine.device,
@@ -165,23 +187,28 @@ def _assessed(
     single: bool,
 ) -> Generator[tuple[Item, Assessment], None, None]:
     """Yield items with their assessments, as they are done."""
-    jobs = ((item, Job(engine, item, overlays)) for item in items)
+    version = opened(engine).version
     if number == 1 and single:  # a second and a half sooner than in a process of its own
-        for item, job in jobs:
-            yield item, assess_item(job)
+        for item in items:
+            job = Job(engine, item, overlays)
+            yield item, _assessment(item, run_here(assess_item, job, raised=_END_ALL), version)
         return
+    # All processes open what was opened here, or none does.
+    same = replace(engine, digest=opened(engine).digest)
     results = run_jobs(
-        assess_item, jobs, workers=workers, timeout=timeout, prepare=prepare_process,
-        raised=(BundleError, CheckpointError, StorageError, UsageError, WeightsError),
+        assess_item, ((item, Job(same, item, overlays)) for item in items),
+        workers=workers, timeout=timeout, prepare=prepare_process, raised=_END_ALL,
     )  # fmt: skip
     with closing(results):
         for item, found in results:
-            yield item, _lost(item, found.reason, engine) if isinstance(found, Lost) else found
+            yield item, _assessment(item, found, version)
 
 
-def _lost(item: Item, reason: str, engine: EngineSource) -> Assessment:
+def _assessment(item: Item, found: Assessment | Lost, version: str) -> Assessment:
+    if not isinstance(found, Lost):
+        return found
     return Assessment(
-        item.name, "unreadable", opened(engine).version, item.media_type, reason=reason,
+        item.name, "unreadable", version, item.media_type, reason=found.reason,
         verdict="not_assessable",
     )  # fmt: skip
 

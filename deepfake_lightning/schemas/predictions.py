@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -83,11 +84,15 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """Read and check a predictions table (CSV, Parquet or JSON)."""
     if path.suffix.lower() != ".json":
         return predictions_rows(read_table(path), path)
+    # Not pandas' reader, which takes names for numbers and milliseconds for dates.
     try:
-        frame = pd.read_json(path, orient="records", dtype=False, precise_float=True)
+        records = json.loads(path.read_text("utf-8"))
+        if not isinstance(records, list) or not all(isinstance(row, dict) for row in records):
+            raise ValueError("it is not a list of rows")
     except (ValueError, OSError) as error:
         raise TableError(f"{path} cannot be read: {error}", next_step="check the path") from error
-    return predictions_rows(frame, path)
+    columns = None if records else [column.name for column in COLUMNS]
+    return predictions_rows(pd.DataFrame(records, columns=columns), path)
 
 
 def write_predictions(path: Path, frame: pd.DataFrame) -> None:
@@ -130,20 +135,18 @@ class PredictionsWriter:
 
     def __enter__(self) -> Self:
         file = self._stack.enter_context(atomic_write(self._path))
-        kinds: dict[str, type[_Rows]] = {
-            ".csv": _CsvRows,
-            ".parquet": _ParquetRows,
-            ".json": _JsonRows,
-        }
-        rows = kinds[self._path.suffix.lower()](file)
+        rows = _KINDS[self._path.suffix.lower()](file)
         self._write, self._end = rows.append, rows.close
         return self
 
-    def __exit__(self, *failure: Any) -> None:
-        if failure[0] is None:
-            self._flush()
-            self._end()
-        self._stack.__exit__(*failure)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._stack:
+            try:
+                if error is not None:
+                    raise error
+                self._flush()
+            finally:
+                self._end()  # a writer that is left open complains when it is collected
 
     def append(self, frame: pd.DataFrame) -> None:
         """Write rows, checked."""
@@ -176,7 +179,13 @@ class _CsvRows:
         file.write(",".join(column.name for column in COLUMNS).encode() + b"\n")
 
     def append(self, rows: pd.DataFrame) -> None:
-        rows.to_csv(self._file, index=False, header=False, lineterminator="\n")
+        text = self._text(rows, csv.QUOTE_MINIMAL)
+        if "\r" in text:  # which is not quoted of itself, and ends a line for those who read
+            text = self._text(rows, csv.QUOTE_NONNUMERIC)
+        self._file.write(text.encode())
+
+    def _text(self, rows: pd.DataFrame, quoting: int) -> str:
+        return str(rows.to_csv(index=False, header=False, lineterminator="\n", quoting=quoting))
 
     def close(self) -> None:
         pass
