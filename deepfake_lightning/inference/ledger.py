@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ class Ledger:
         self.lines = self.folder / "items.jsonl"
         self._places: dict[str, int] = {}
         self._stamps: dict[str, Stamp] = {}
-        self._without_score: set[str] = set()
+        self._statuses: dict[str, str] = {}
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -90,12 +91,16 @@ class Ledger:
                 place += len(line)
 
     def has(self, item: Item) -> bool:
-        """Return whether an item is scored, and its files are what they were."""
-        return item.name in self._places and self._stamps[item.name] == stamp_of(item)
+        """Return whether an item needs no work: it is done, and its files are what they were.
+
+        One that could not be read is tried again: the disk or the network may have been at fault.
+        """
+        status = self._statuses.get(item.name, "unreadable")
+        return status != "unreadable" and self._stamps[item.name] == stamp_of(item)
 
     def has_score(self, item: Item) -> bool:
-        """Return whether an item that is done has got a score."""
-        return item.name not in self._without_score
+        """Return whether an item has got a score."""
+        return self._statuses.get(item.name) == "ok"
 
     def write(self, item: Item, found: Assessment) -> None:
         """Note that an item is done.
@@ -114,7 +119,7 @@ class Ledger:
 
     def _note(self, name: str, place: int, stamp: Stamp, status: str) -> None:
         self._places[name], self._stamps[name] = place, stamp
-        (self._without_score.discard if status == "ok" else self._without_score.add)(name)
+        self._statuses[name] = sys.intern(status)  # there may be a million
 
     def __len__(self) -> int:
         return len(self._places)

@@ -121,10 +121,14 @@ from deepfake_lightning.inference.archive import score_archive
 from deepfake_lightning.inference.items import Archive, read_inputs
 from deepfake_lightning.inference.opening import EngineSource
 
+def tell(found):  # what cannot be read is tried again
+    if found is not None and found.status != "unreadable":
+        print("done", flush=True)
+
 if __name__ == "__main__":
     bundle, archive, out, drawn = map(Path, sys.argv[1:])
     score_archive(Archive(read_inputs([str(archive)])), EngineSource(bundle), out, workers=2,
-                  overlays=drawn, progress=lambda found: print("done", flush=True))
+                  overlays=drawn, progress=tell)
 """
 
 
@@ -311,7 +315,12 @@ def test_mistakes_are_found_before_anything_is_scored(
     seen: list[object] = []
     with pytest.raises(error):
         score(
-            bundle, archive, tmp_path / name, started=seen.append, progress=seen.append, **options
+            bundle,
+            archive,
+            tmp_path / name,
+            progress=seen.append,
+            phase=lambda what, number: seen.append(what),
+            **options,
         )
     assert seen == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
@@ -390,12 +399,12 @@ def test_a_bundle_that_is_replaced_on_the_way_ends_it(
     bundle, out = tmp_path / "bundle", tmp_path / "a.csv"
     shutil.copytree(crop_bundle.folder, bundle)
 
-    def replace(todo: int) -> None:
+    def replace(what: str, number: int) -> None:
         shutil.rmtree(bundle)
         shutil.copytree(frame_bundle.folder, bundle)
 
     with pytest.raises(BundleError, match="is not the bundle it was"):
-        score(bundle, archive, out, started=replace)
+        score(bundle, archive, out, phase=replace)
     assert not out.exists()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from deepfake_lightning.errors import TableError
 from deepfake_lightning.schemas import read_predictions, write_predictions
-from deepfake_lightning.schemas.predictions import PredictionsWriter
+from deepfake_lightning.schemas.predictions_writer import PredictionsWriter
 
 FORMATS = ("csv", "parquet", "json")
 ODD_NAMES = (
@@ -180,7 +180,7 @@ _CHILD = """
 import sys
 from pathlib import Path
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.schemas.predictions import PredictionsWriter
+from deepfake_lightning.schemas.predictions_writer import PredictionsWriter
 try:
     with PredictionsWriter(Path(sys.argv[1])) as writer:
         for number in range(5000):
