@@ -177,10 +177,14 @@ def test_a_graph_of_one_s_own_can_be_run() -> None:
     assert logit.tolist() == [2.0, 2.0]
 
 
-@pytest.mark.parametrize("put", [as_initializer, in_constant, in_branch, in_function])
+@pytest.mark.parametrize(
+    ("put", "fault"),
+    [(as_initializer, "other files"), (in_constant, "other files"), (in_branch, "branches"),
+     (in_function, "functions")],
+)  # fmt: skip
 def test_numbers_of_other_files_are_refused(
     crop_bundle: Any, copy_bundle: Copy, replace_file: Replace, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, put: Callable[[onnx.ModelProto], None],
+    monkeypatch: pytest.MonkeyPatch, put: Callable[[onnx.ModelProto], None], fault: str,
 ) -> None:  # fmt: skip
     model = graph()
     put(model)
@@ -188,7 +192,7 @@ def test_numbers_of_other_files_are_refused(
     replace_file(bundle, "model.onnx", model.SerializeToString())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "w.bin").write_bytes(np.array([3.0], np.float32).tobytes())
-    with pytest.raises(BundleError, match="takes numbers from other files") as caught:
+    with pytest.raises(BundleError, match=fault) as caught:
         open_engine(bundle)
     assert str(bundle / "model.onnx") in caught.value.what
 
