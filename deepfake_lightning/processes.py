@@ -70,6 +70,18 @@ def run_jobs(
                 pool.stop()  # type: ignore[no-untyped-call]
 
 
+def run_here(
+    function: Callable[[Job], Result], job: Job, *, raised: tuple[type[DeepfakeLightningError], ...]
+) -> Result | Lost:
+    """Return the result of a job in this process: without a timeout, and a crash ends all."""
+    try:
+        return function(job)
+    except raised:
+        raise
+    except Exception as error:
+        return _surprise(error)
+
+
 def _result(
     future: Future[Any], timeout: float, raised: tuple[type[DeepfakeLightningError], ...]
 ) -> Any:
@@ -81,8 +93,13 @@ def _result(
         return Lost(f"crashes its decoder (exit code {error.exitcode})")
     except raised:
         raise
-    except Exception as error:  # a library met something that nobody has seen before
-        return Lost(f"cannot be worked on: {type(error).__name__}: {error}")
+    except Exception as error:
+        return _surprise(error)
+
+
+def _surprise(error: Exception) -> Lost:
+    """Return what is said where a library met something that nobody has seen before."""
+    return Lost(f"cannot be worked on: {type(error).__name__}: {error}")
 
 
 def count_workers(workers: int | None, timeout: float) -> int:

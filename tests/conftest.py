@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +18,44 @@ import pytest
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
+TINY = (
+    "--model.backbone=test_efficientnet",
+    "--model.pretrained=false",
+    "--data.image_size=32",
+    "--data.batch_size=8",
+    "--data.num_workers=0",
+    "--data.augment=false",
+    "--model.lr=0.005",
+    "--trainer.enable_progress_bar=false",
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        workspace: where it wrote.
+        result: what it returned, a ``RunResult``.
+    """
+
+    workspace: Path
+    result: Any
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bundle and where it comes from.
+
+    Attributes:
+        folder: of the bundle.
+        checkpoint: what it was built from.
+        run: the training's folder.
+    """
+
+    folder: Path
+    checkpoint: Path
+    run: Path
 
 
 def _picture(seed: int, fake: bool, size: int) -> NDArray[np.uint8]:
@@ -224,3 +267,91 @@ def portrait_clips(
     make_portrait_clip(root / "real/none.mp4", faces=0, seed=21)
     (root / "real/broken.mp4").write_text("not a video")
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_flags(faces: Path) -> Callable[..., list[str]]:
+    """Return a function that gives the flags of a tiny training into a workspace."""
+
+    def flags(workspace: Path, *more: str) -> list[str]:
+        return [*TINY, f"--data.root={faces}", f"--workspace={workspace}", *more]
+
+    return flags
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, tiny_flags: Callable[..., list[str]]
+) -> Trained:
+    """Return a training of two epochs. Read its workspace only."""
+    return _train(tmp_path_factory.mktemp("trained"), tiny_flags, "--trainer.max_epochs=2")
+
+
+def _train(workspace: Path, tiny_flags: Callable[..., list[str]], *more: str) -> Trained:
+    from deepfake_lightning.training.run import fit  # only tests that train need torch
+
+    with _in_folder(workspace):
+        return Trained(workspace, fit(["fit", *tiny_flags(workspace, *more)]))
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def crop_bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return a bundle of a network that is shown face crops. Read it only."""
+    return _build(trained, tmp_path_factory.mktemp("crop") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def frame_bundle(
+    portrait_clips: Path,
+    tiny_flags: Callable[..., list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Built:
+    """Return a bundle of a network that is shown faces found in clips. Read it only."""
+    from deepfake_lightning.data.extraction import extract, list_sources
+    from deepfake_lightning.schemas import Extraction
+
+    root = tmp_path_factory.mktemp("frame")
+    how = Extraction(sampling="even:4", size=64)
+    extract(list_sources([portrait_clips]), [portrait_clips], root / "faces", how, workers=1)
+    more = (f"--data.root={root / 'faces'}", "--trainer.max_epochs=1")
+    return _build(_train(root, tiny_flags, *more), root / "bundle")
+
+
+def _build(trained: Trained, folder: Path) -> Built:
+    from deepfake_lightning.bundle.build import build_bundle
+
+    build_bundle(trained.result.best_checkpoint, folder)
+    return Built(folder, trained.result.best_checkpoint, trained.result.run_dir)
+
+
+@pytest.fixture
+def copy_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that copies a bundle for a test to change: ``copy_bundle(built)``."""
+
+    def copy(built: Built) -> Path:
+        return shutil.copytree(built.folder, tmp_path / "bundle")
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def replace_file() -> Callable[[Path, str, bytes], None]:
+    """Return a function that puts other bytes into a bundle, with hashes that fit them.
+
+    It is what someone does who may change the list as well.
+    """
+    from deepfake_lightning.bundle.checksums import write_sums
+
+    def replace(bundle: Path, name: str, data: bytes) -> None:
+        (bundle / name).write_bytes(data)
+        write_sums(bundle)
+
+    return replace

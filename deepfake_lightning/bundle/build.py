@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import create_model
 
 from deepfake_lightning.bundle import load
 from deepfake_lightning.bundle.card import model_card
@@ -26,7 +27,7 @@ from deepfake_lightning.bundle.export import (
     run_torch,
 )
 from deepfake_lightning.bundle.golden import draw_golden, golden_record
-from deepfake_lightning.bundle.provenance import is_demo, provenance
+from deepfake_lightning.bundle.provenance import provenance
 from deepfake_lightning.bundle.reference import (
     Reference,
     reference_arrays,
@@ -34,6 +35,7 @@ from deepfake_lightning.bundle.reference import (
     score_reference,
 )
 from deepfake_lightning.data.clips import ClipReader
+from deepfake_lightning.data.demo import is_drawn
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models.checkpoints import TrainedDetector, load_detector
 from deepfake_lightning.schemas import Calibration, Manifest, read_manifest
@@ -92,8 +94,9 @@ def build_bundle(
             f"{out} exists already", why="a bundle is never changed",
             next_step="name another folder with --out, or remove it",
         )  # fmt: skip
+    version = _checked(version or _run_version(run))
     parts = _Parts(trained, read_manifest(run / RUN_MANIFEST), run, progress)
-    record = parts.record(version or _run_version(run))
+    record = parts.record(version)
     progress("writing", 0, 0)
     with atomic_folder(out) as aside:
         parts.write(aside, record)
@@ -105,6 +108,14 @@ def _run_version(run: Path) -> str:
     path = run / RUN_RECORD
     record = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return str(record.get("version") or "unversioned")
+
+
+def _checked(version: str) -> str:
+    """Return it where a bundle can be called so: what follows takes minutes."""
+    field = BundleRecord.model_fields["version"]
+    kind = create_model("_Named", version=(Annotated[str, *field.metadata], ...))
+    from_settings(kind, {"version": "--version"}, version=version)
+    return version
 
 
 class _Parts:
@@ -129,7 +140,9 @@ class _Parts:
     def _agreements(self) -> tuple[Agreements, NDArray[np.float32]]:
         inputs = self.reference.inputs
         golden = np.concatenate([picture.inputs for picture in self.golden])
-        plain, plain_golden = (run_torch(self.network, each) for each in (inputs, golden))
+        # Where only large, sharp or sure faces are wanted, no drawn one may be.
+        compared = golden if len(golden) else inputs
+        plain, plain_compared = (run_torch(self.network, each) for each in (inputs, compared))
         of_inputs = agreement(plain, run_onnx(self.onnx, inputs))
         check_agreement(of_inputs)
         has_gpu = torch.cuda.is_available()
@@ -141,22 +154,20 @@ class _Parts:
         ]
         found = Agreements(
             onnx_cpu=of_inputs,
-            onnx_media=agreement(plain_golden, run_onnx(self.onnx, golden)),
+            onnx_media=agreement(plain_compared, run_onnx(self.onnx, compared)),
             gpu_fp32=gpu[0],
             gpu_bf16=gpu[1],
         )
-        return found, plain_golden[0]
+        return found, plain_compared[0][: len(golden)]
 
     def record(self, version: str) -> BundleRecord:
         """Return what the bundle says of itself."""
-        return from_settings(
-            BundleRecord,
-            {"version": "--version"},
+        return BundleRecord(
             version=version,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             backbone=self.trained.detector.hparams["backbone"],
             features=self.reference.features.shape[1],
-            demo=is_demo(self.manifest),
+            demo=is_drawn(self.manifest.rows),
             checkpoint=self.trained.sha256,
             agreement=self.agreement,
         )

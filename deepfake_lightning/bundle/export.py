@@ -6,7 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import numpy as np
 import torch
@@ -86,7 +86,8 @@ def _silence() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        chatter = io.StringIO()
+        with warnings.catch_warnings(), redirect_stdout(chatter), redirect_stderr(chatter):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -128,7 +129,17 @@ def agreement(
     one: tuple[Float32Array, Float32Array],
     other: tuple[Float32Array, Float32Array],
 ) -> Agreement:
-    """Return how far two runs of one network are apart."""
+    """Return how far two runs of one network are apart.
+
+    Raises:
+        BundleError: not all that they gave are finite numbers.
+    """
+    if not all(np.isfinite(array).all() for array in (*one, *other)):
+        raise BundleError(
+            "the network gives scores or features that are not finite numbers",
+            why="its weights have diverged, or numbers overflow",
+            next_step="use a checkpoint of an earlier epoch, or train again with a lower model.lr",
+        )
     largest = max(float(np.abs(one[1]).max()), 1e-12)
     return Agreement(
         pictures=len(one[0]),

@@ -47,6 +47,13 @@ def _check(data: bytes, name: str) -> None:
         model = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
         raise BundleError(f"{name} is not an ONNX graph", next_step="build it anew") from error
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    if model.functions or any(each.HasField("g") or each.graphs for each in attributes):
+        raise BundleError(
+            f"{name} has loops, branches or functions of its own",
+            why="no detector has, and they could run for ever",
+            next_step="build it anew",
+        )
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
         raise BundleError(
             f"{name} takes numbers from other files",
@@ -63,24 +70,12 @@ def _check(data: bytes, name: str) -> None:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Yield every tensor of a graph, of its functions and of graphs within it."""
-    yield from _tensors_of_graph(model.graph)
-    for function in model.functions:
-        yield from _tensors_of_nodes(function.node)
-
-
-def _tensors_of_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    yield from _tensors_of_nodes(graph.node)
-
-
-def _tensors_of_nodes(nodes: object) -> Iterator[onnx.TensorProto]:
-    for node in nodes:  # type: ignore[attr-defined]
+    """Yield every tensor of a graph that has no graphs within it."""
+    yield from model.graph.initializer
+    sparse = list(model.graph.sparse_initializer)
+    for node in model.graph.node:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _tensors_of_graph(graph)
+            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+    for each in sparse:
+        yield from (each.values, each.indices)

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from deepfake_lightning.data.demo import DATASET, LICENCE
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.storage import RUN_CONFIG, RUN_RECORD
 
@@ -49,7 +48,7 @@ def provenance(run: Path, manifest: Manifest, checkpoint: str) -> dict[str, Any]
 def data_provenance(manifest: Manifest) -> dict[str, Any]:
     """Return what is known of the training data: counts, data sets, methods, licences."""
     rows = manifest.rows
-    trained = rows[rows["split"] == "train"]
+    trained = rows[(rows["split"] == "train").to_numpy(bool) & manifest.usable()]
     return {
         "content_hash": manifest.content_hash(),
         "split_policy": manifest.policy,
@@ -61,15 +60,17 @@ def data_provenance(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def is_demo(manifest: Manifest) -> bool:
-    """Return whether a manifest lists the drawn faces of ``data demo``."""
-    rows = manifest.rows
-    return bool(((rows["dataset"] == DATASET) & (rows["licence"] == LICENCE)).any())
-
-
 def _config(run: Path) -> Any:
+    """Return the training's configuration, without where things lie on its machine."""
     path = run / RUN_CONFIG
-    return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    config = yaml.safe_load(path.read_text("utf-8"))
+    for name in ("workspace", "ckpt_path", "config"):
+        config.pop(name, None)
+    if (data := config.get("data")) and data.get("root"):
+        data["root"] = Path(data["root"]).name
+    return config
 
 
 def _counts(column: pd.Series) -> dict[str, int]:

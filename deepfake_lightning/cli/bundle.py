@@ -51,7 +51,8 @@ def build(
     found = made.record.agreement.onnx_cpu
     demo = "trained on drawn faces: it says nothing of real ones\n" if made.record.demo else ""
     console.print(
-        f"{near(made.folder)}: {made.record.version}, {made.record.backbone}, sha256 {made.digest[:16]}\n"
+        f"{near(made.folder)}: {made.record.version}, {made.record.backbone}, "
+        f"sha256 {made.digest[:16]}\n"
         f"{demo}ONNX and PyTorch differ by {found.logit:.1e} at most ({found.pictures} pictures)\n"
         f"its model card: {near(made.folder / 'MODEL_CARD.md')}\n"
         f"next: deepfake-lightning predict FILE --bundle {near(made.folder)}",

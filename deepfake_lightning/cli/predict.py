@@ -19,7 +19,7 @@ from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED, Assessment
 
 if TYPE_CHECKING:
-    from deepfake_lightning.inference.archive import Tally
+    from deepfake_lightning.inference.tally import Tally
 
 SHOWN = 30
 SOME_UNREADABLE = 3
@@ -78,20 +78,21 @@ def predict(
         runtime, device, precision, None,
     )  # fmt: skip
     detector = opened(engine)  # before all else: it may be damaged
-    archive = Archive(read_inputs(inputs), already_cropped)
     console = Console(stderr=json)
-    with FileProgress(console, "scoring") as bar, _told_to_go_on(console, out):
+    with FileProgress(console, "listing the files") as bar, _told_to_go_on(console, out):
+        archive = Archive(read_inputs(inputs), already_cropped)
 
-        def report(found: Assessment) -> None:
-            bar.advance_by(found.examined.frames if found.examined else 1)
-            if json:
-                sys.stdout.write(dumps(found.to_dict(), ensure_ascii=False) + "\n")
+        def report(found: Assessment | None) -> None:
+            bar.advance_by(0 if found is None else found.examined.frames if found.examined else 1)
+            if json and found is not None:
+                sys.stdout.write(dumps(found.to_dict()) + "\n")
                 sys.stdout.flush()
 
         tally = score_archive(
             archive, engine, Path(out) if out else None,
             overlays=Path(overlay) if overlay else None, workers=workers, timeout=timeout,
-            overwrite=overwrite, shown=SHOWN, started=bar.begin, progress=report,
+            overwrite=overwrite, shown=SHOWN, progress=report,
+            phase=lambda what, number: bar.begin(number, what),
         )  # fmt: skip
     if not json:
         _print(console, tally, detector.is_demo, out, overlay)

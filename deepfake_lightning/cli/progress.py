@@ -20,19 +20,21 @@ class FileProgress(Progress):
 
     def __init__(self, console: Console, what: str) -> None:
         super().__init__(
-            TextColumn(what), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
             console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
+        self._what = what
         self._bar = self.add_task(what, total=None, rate="")
         self._todo = self._done = self._frames = 0
         self._started = self._told = time.monotonic()
 
-    def begin(self, todo: int) -> None:
-        """Be told how many files there are."""
-        self._todo = todo
+    def begin(self, todo: int, what: str | None = None) -> None:
+        """Be told how many files there are, and what is done with them from now on."""
+        self._what = what or self._what
+        self._todo, self._done, self._frames = todo, 0, 0
         self._started = self._told = time.monotonic()
-        self.reset(self._bar, total=todo, rate="")
+        self.reset(self._bar, total=todo, rate="", description=self._what)
 
     def advance_by(self, frames: int) -> None:
         """Be told of a file that is done, and how many of its frames were looked at."""
@@ -40,9 +42,12 @@ class FileProgress(Progress):
         self._frames += frames
         now = time.monotonic()
         seconds = max(now - self._started, 1e-6)
-        rate = f"{self._done / seconds:.1f} files/s, {self._frames / seconds:.0f} frames/s"
+        rate = f"{self._done / seconds:.1f} files/s"
+        if self._frames:
+            rate += f", {self._frames / seconds:.0f} frames/s"
         self.update(self._bar, advance=1, rate=rate)
         if self.disable and now - self._told > _SECONDS_BETWEEN_LINES:
             self._told = now
             left = (self._todo - self._done) * seconds / self._done
-            self.console.print(f"{self._done:,} of {self._todo:,} files, {rate}, {left:.0f} s left")
+            done = f"{self._what}: {self._done:,} of {self._todo:,} files"
+            self.console.print(f"{done}, {rate}, {left:.0f} s left", soft_wrap=True)

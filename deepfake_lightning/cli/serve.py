@@ -15,6 +15,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int | None = None,
+    device: str = "cpu",
     token_file: str | None = None,
     log: str | None = None,
     workspace: str | None = None,
@@ -29,6 +30,7 @@ def serve(
         host: address to listen on; any but this machine's own needs a token.
         port: to listen on; 0 picks a free one.
         workers: pictures scored at a time (default: one for each core).
+        device: cpu (through ONNX), or cuda, cuda:1, ... (through PyTorch).
         token_file: file with the token.
         log: prediction log, a path or a database URL (default: monitoring/predictions.db in the
             workspace).
@@ -49,9 +51,13 @@ def serve(
     check_address(host, token)
     place = log or Workspace.find(workspace).monitoring / "predictions.db"
     with listen(host, port) as listener, PredictionLog(place) as predictions:
-        from deepfake_lightning.inference import open_engine  # slow: after all that can fail
+        # Slow, and so after all that can fail.
+        from deepfake_lightning.bundle import load_bundle
+        from deepfake_lightning.inference import open_engine
+        from deepfake_lightning.inference.golden_check import golden_difference
 
-        engine = open_engine(bundle=Path(bundle))
+        engine = open_engine(bundle=Path(bundle), device=device)
+        golden_difference(engine, load_bundle(Path(bundle)))  # it scores as it was measured
         app = create_app(engine, predictions, token=token, workers=workers)
         url = url_of(listener)
         key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if token else ""

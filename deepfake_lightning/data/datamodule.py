@@ -24,6 +24,7 @@ from deepfake_lightning.data.clip_dataset import (
 )
 from deepfake_lightning.data.clips import ClipReader
 from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
+from deepfake_lightning.data.demo import is_drawn
 from deepfake_lightning.data.face_input import (
     FaceMode,
     as_extracted,
@@ -347,8 +348,12 @@ class DeepfakeDataModule(LightningDataModule):
         own = self._usable.get("train")
         pictures = np.array([], np.int64) if own is None else own.digests
         kept = self._lineage.state(self.load(), pictures)
-        extracted = self.load().extraction is not None
-        return {**kept, "preprocess": self.preprocess.to_dict(), "extracted": extracted}
+        return {
+            **kept,
+            "preprocess": self.preprocess.to_dict(),
+            "extracted": self.load().extraction is not None,
+            "drawn": is_drawn(self.load().rows),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Compare a checkpoint's data with these.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from deepfake_lightning.errors import (
     BundleError,
@@ -21,54 +18,15 @@ from deepfake_lightning.errors import (
 from deepfake_lightning.inference.items import Archive, Item
 from deepfake_lightning.inference.ledger import Ledger
 from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.inference.overlays import overlay_path
+from deepfake_lightning.inference.tally import Record, Tally
 from deepfake_lightning.inference.worker import Job, assess_item, opened
-from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
+from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
 from deepfake_lightning.schemas import Assessment
-from deepfake_lightning.schemas.predictions import PredictionsWriter, check_format
-from deepfake_lightning.storage import lock
+from deepfake_lightning.schemas.predictions_writer import PredictionsWriter, check_format
+from deepfake_lightning.storage import lock, remove_unfinished
 
-Record = dict[str, Any]
-
-
-@dataclass
-class Tally:
-    """What a scoring came to.
-
-    Attributes:
-        statuses: items by status.
-        verdicts: items by verdict; None is a score without one.
-        done_before: items of an earlier run.
-        shown: how many items are kept in ``top`` and ``failures``, at most.
-        failures: the first items without a score.
-    """
-
-    shown: int
-    statuses: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str | None] = field(default_factory=Counter)
-    done_before: int = 0
-    failures: list[Record] = field(default_factory=list)
-    _heap: list[tuple[float, int, Record]] = field(default_factory=list)
-    _number: Iterator[int] = field(default_factory=count)
-
-    def add(self, record: Record) -> None:
-        """Count an item."""
-        self.statuses[record["status"]] += 1
-        self.verdicts[record["verdict"]] += 1
-        if record["logit"] is None:
-            if len(self.failures) < self.shown:
-                self.failures.append(record)
-            return
-        slim = {**record, "faces": len(record["faces"])}
-        entry = (record["logit"], -next(self._number), slim)
-        (heappush if len(self._heap) < self.shown else heappushpop)(self._heap, entry)
-
-    @property
-    def top(self) -> list[Record]:
-        """The items with the highest scores, the highest first."""
-        return [record for *_, record in sorted(self._heap, key=lambda entry: entry[:2])[::-1]]
-
-    def __len__(self) -> int:
-        return sum(self.statuses.values())
+_END_ALL = (BundleError, CheckpointError, StorageError, UsageError, WeightsError)
 
 
 def score_archive(
@@ -81,8 +39,8 @@ def score_archive(
     timeout: float = 600.0,
     overwrite: bool = False,
     shown: int = 30,
-    started: Callable[[int], None] = lambda todo: None,
-    progress: Callable[[Assessment], None] = lambda found: None,
+    phase: Callable[[str, int], None] = lambda what, number: None,
+    progress: Callable[[Assessment | None], None] = lambda found: None,
 ) -> Tally:
     """Score all items; write a predictions table, whole or not at all.
 
@@ -99,20 +57,19 @@ def score_archive(
         timeout: seconds that one item may take.
         overwrite: replace a table that exists.
         shown: how many items the tally keeps, at most.
-        started: told how many items are to be scored.
-        progress: told each assessment, as it is made.
+        phase: told what is done next, and with how many items.
+        progress: told of each item: its assessment, where it was just made.
 
     Raises:
         UsageError: ``out`` exists, or holds other scores half done; or a setting cannot work.
         BundleError, CheckpointError: the detector cannot be loaded.
         StorageError: another process writes the same table, or the disk refuses.
     """
-    processes = count_workers(workers, timeout)
+    team = _Team(engine, overlays, count_workers(workers, timeout), timeout, workers is None)
     if out is None:
         tally = Tally(shown)
-        started(len(archive))
-        for _, found in _assessed(iter(archive), len(archive), engine, overlays, processes,
-                                  timeout, single=workers is None):  # fmt: skip
+        phase("scoring", len(archive))
+        for _, found in team.assessed(iter(archive), len(archive)):
             progress(found)
             tally.add(found.to_dict())
         return tally
@@ -121,32 +78,67 @@ def score_archive(
             f"{out} exists already", next_step="name another --out, or pass --overwrite true"
         )
     check_format(out)
-    ledger = Ledger(out, _settings(engine))
+    ledger = Ledger(out, _settings(archive, engine))
     with lock(ledger.lines, timeout=2.0):
         ledger.open()
         try:
-            todo = [place for place, item in enumerate(archive) if not ledger.has(item)]
-            started(len(todo))
-            wanted = set(todo)
-            items = (item for place, item in enumerate(archive) if place in wanted)
-            results = _assessed(items, len(todo), engine, overlays, processes, timeout,
-                                single=workers is None)  # fmt: skip
-            with closing(results):
+            todo = _to_do(archive, ledger, overlays, phase, progress)
+            phase("scoring", len(todo))
+            items = (item for place, item in enumerate(archive) if place in todo)
+            with closing(team.assessed(items, len(todo))) as results:
                 for item, found in results:
                     ledger.write(item, found)
                     progress(found)
         finally:
             ledger.close()
-        tally = _write(archive, ledger, out, shown)
+        for folder in (out.parent, *_folders(overlays)):
+            remove_unfinished(folder)
+        phase("writing the table", len(archive))
+        tally = _write(archive, ledger, out, shown, progress)
         tally.done_before = len(archive) - len(todo)
         ledger.remove()
     return tally
 
 
-def _settings(engine: EngineSource) -> Record:
+def _to_do(
+    archive: Archive,
+    ledger: Ledger,
+    overlays: Path | None,
+    phase: Callable[[str, int], None],
+    progress: Callable[[Assessment | None], None],
+) -> set[int]:
+    """Return the places of the items that have to be scored."""
+    if not len(ledger):
+        return set(range(len(archive)))
+    phase("looking up what is done", len(archive))
+    todo = set()
+    for place, item in enumerate(archive):
+        if not _is_done(ledger, item, overlays):
+            todo.add(place)
+        progress(None)
+    return todo
+
+
+def _is_done(ledger: Ledger, item: Item, overlays: Path | None) -> bool:
+    """Return whether an item is scored, and its picture drawn where one is wanted."""
+    if not ledger.has(item):
+        return False
+    if overlays is None or not ledger.has_score(item):
+        return True
+    return overlay_path(overlays, item.name).exists()
+
+
+def _folders(overlays: Path | None) -> Iterator[Path]:
+    """Yield all folders in which pictures are drawn."""
+    for parent, *_ in os.walk(overlays) if overlays is not None else ():
+        yield Path(parent)
+
+
+def _settings(archive: Archive, engine: EngineSource) -> Record:
     """Return what has a part in a score."""
     return {
         "schema": 1,
+        "already_cropped": archive.already_cropped,
         "detector": opened(engine).digest,
         "runtime": opened(engine).runtime.name,
         "device": engine.device,
@@ -154,45 +146,61 @@ def _settings(engine: EngineSource) -> Record:
     }
 
 
-def _assessed(
-    items: Iterator[Item],
-    number: int,
-    engine: EngineSource,
-    overlays: Path | None,
-    workers: int,
-    timeout: float,
-    *,
-    single: bool,
-) -> Generator[tuple[Item, Assessment], None, None]:
-    """Yield items with their assessments, as they are done."""
-    jobs = ((item, Job(engine, item, overlays)) for item in items)
-    if number == 1 and single:  # a second and a half sooner than in a process of its own
-        for item, job in jobs:
-            yield item, assess_item(job)
-        return
-    results = run_jobs(
-        assess_item, jobs, workers=workers, timeout=timeout, prepare=prepare_process,
-        raised=(BundleError, CheckpointError, StorageError, UsageError, WeightsError),
-    )  # fmt: skip
-    with closing(results):
-        for item, found in results:
-            yield item, _lost(item, found.reason, engine) if isinstance(found, Lost) else found
+@dataclass(frozen=True)
+class _Team:
+    """Who does the scoring: processes, or this one for a single item."""
+
+    engine: EngineSource
+    overlays: Path | None
+    workers: int
+    timeout: float
+    alone: bool
+
+    def assessed(
+        self, items: Iterator[Item], number: int
+    ) -> Generator[tuple[Item, Assessment], None, None]:
+        """Yield items with their assessments, as they are done."""
+        engine = opened(self.engine)
+        if number == 1 and self.alone:  # a second and a half sooner than in a process of its own
+            for item in items:
+                job = Job(self.engine, item, self.overlays)
+                found = run_here(assess_item, job, raised=_END_ALL)
+                yield item, _assessment(item, found, engine.version)
+            return
+        # All processes open what was opened here, or none does.
+        same = replace(self.engine, digest=engine.digest)
+        results = run_jobs(
+            assess_item, ((item, Job(same, item, self.overlays)) for item in items),
+            workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=_END_ALL,
+        )  # fmt: skip
+        with closing(results):
+            for item, found in results:
+                yield item, _assessment(item, found, engine.version)
 
 
-def _lost(item: Item, reason: str, engine: EngineSource) -> Assessment:
+def _assessment(item: Item, found: Assessment | Lost, version: str) -> Assessment:
+    if not isinstance(found, Lost):
+        return found
     return Assessment(
-        item.name, "unreadable", opened(engine).version, item.media_type, reason=reason,
+        item.name, "unreadable", version, item.media_type, reason=found.reason,
         verdict="not_assessable",
     )  # fmt: skip
 
 
-def _write(archive: Archive, ledger: Ledger, out: Path, shown: int) -> Tally:
+def _write(
+    archive: Archive,
+    ledger: Ledger,
+    out: Path,
+    shown: int,
+    progress: Callable[[Assessment | None], None],
+) -> Tally:
     tally = Tally(shown)
     with PredictionsWriter(out) as writer:
         for item, record in ledger.records(iter(archive)):
             tally.add(record)
             for row in prediction_rows(item, record):
                 writer.add(row)
+            progress(None)
     return tally
 
 

@@ -141,10 +141,10 @@ class Engine:
                     yield seen.in_clip(number, picture.track, picture.frame, picture.timestamp_ms)
             except MediaError as error:
                 faults.append(error)
-        if len(faults) == len(pictures):
+        if faults and len(faults) == len(pictures):
             raise faults[0]
         if faults:
-            look.notes.append(f"{len(faults)} of {len(pictures)} pictures cannot be read")
+            look.note(f"{len(faults)} of {len(pictures)} pictures cannot be read")
 
     def _assess(self, name: str, kind: MediaType, seen: Iterable[Seen], look: Look) -> Assessment:
         started = time.perf_counter()

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
 from deepfake_lightning.bundle import Bundle
 from deepfake_lightning.bundle.load import GOLDEN
 from deepfake_lightning.errors import BundleError
 from deepfake_lightning.inference.engine import Engine
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+_LARGEST_TOLERANCE = 0.1  # a bundle cannot switch the check off
+
+
+class _Picture(BaseModel):
+    file: str
+    faces: int = Field(ge=0)
+    logit: Finite | None
+
+    @model_validator(mode="after")
+    def _scored(self) -> Self:
+        if (self.logit is None) != (self.faces == 0):
+            raise ValueError("a picture with faces has a logit, and one without has none")
+        return self
+
+
+class _Golden(BaseModel):
+    tolerance: Annotated[Finite, Field(ge=0, le=_LARGEST_TOLERANCE)]
+    pictures: tuple[_Picture, ...] = Field(min_length=1)
 
 
 def golden_difference(engine: Engine, bundle: Bundle) -> float:
@@ -14,22 +40,31 @@ def golden_difference(engine: Engine, bundle: Bundle) -> float:
     Raises:
         BundleError: a picture's logit, or the number of its faces, is another than it has to be.
     """
-    record = bundle.read_json(GOLDEN)
+    golden = _read(bundle)
     largest = 0.0
-    for picture in record["pictures"]:
-        found = engine.assess(bundle.read(picture["file"]), name=picture["file"])
-        expected = picture["logit"]
-        if len(found.faces) != picture["faces"]:
-            raise _other(bundle, picture["file"], f"{picture['faces']} faces",
-                         f"{len(found.faces)}")  # fmt: skip
-        if expected is None or found.logit is None:
+    for picture in golden.pictures:
+        found = engine.assess(bundle.read(picture.file), name=picture.file)
+        if len(found.faces) != picture.faces:
+            raise _other(bundle, picture.file, f"{picture.faces} faces", f"{len(found.faces)}")
+        if picture.logit is None or found.logit is None:
             continue
-        difference = abs(found.logit - expected)
-        if difference > record["tolerance"]:
-            raise _other(bundle, picture["file"], f"a logit of {expected:.4f}",
+        difference = abs(found.logit - picture.logit)
+        if difference > golden.tolerance:
+            raise _other(bundle, picture.file, f"a logit of {picture.logit:.4f}",
                          f"{found.logit:.4f}")  # fmt: skip
         largest = max(largest, difference)
     return largest
+
+
+def _read(bundle: Bundle) -> _Golden:
+    try:
+        return _Golden.model_validate(bundle.read_json(GOLDEN))
+    except ValidationError as error:
+        raise BundleError(
+            f"{bundle.folder / GOLDEN} does not say what the golden pictures have to give: "
+            f"{str(error)[:300]}",
+            next_step="build the bundle anew with this version of deepfake-lightning",
+        ) from error
 
 
 def _other(bundle: Bundle, name: str, expected: str, found: str) -> BundleError:

@@ -58,28 +58,36 @@ class Archive:
     Args:
         manifests: as :func:`read_inputs` returns them.
         already_cropped: of all of them; None: those that were extracted are.
+
+    Attributes:
+        already_cropped: as given.
     """
 
     def __init__(self, manifests: Sequence[Manifest], already_cropped: bool | None = None) -> None:
+        self.already_cropped = already_cropped
         self._parts = [_Part(manifest, already_cropped) for manifest in manifests]
-        self._seen = _doubles(self._parts)
-        if self._seen:
-            log.warning("%d items are named twice, and scored once", len(self._seen))
+        self._doubles, self._other_ids = _clashes(self._parts)
+        if self._doubles:
+            log.warning("%d items are named twice, and scored once", len(self._doubles))
+        if self._other_ids:
+            log.warning("%d items of several inputs have the video_id of another: where they come "
+                        "from is added to it", len(self._other_ids))  # fmt: skip
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts) - len(self._seen)
+        return sum(len(part) for part in self._parts) - len(self._doubles)
 
     def __iter__(self) -> Iterator[Item]:
         for number, part in enumerate(self._parts):
             for place in range(len(part)):
-                if (number, place) not in self._seen:
-                    yield part.item(place)
+                if (number, place) not in self._doubles:
+                    yield part.item(place, self._other_ids.get((number, place)))
 
 
 class _Part:
     """The items of one manifest."""
 
     def __init__(self, manifest: Manifest, already_cropped: bool | None) -> None:
+        self.origin = manifest.origin
         self._root = manifest.root
         self._rows = manifest.rows
         extracted = manifest.extraction is not None and manifest.extraction.faces is not None
@@ -100,22 +108,27 @@ class _Part:
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def name(self, place: int) -> str:
-        """Return what an item is called."""
-        first = self._order[self._starts[place]]
-        if self._framed[first]:
-            return str(self._columns["video_id"][first])
-        return str(self._root / str(self._columns["path"][first]))
+    def video_id(self, place: int) -> str:
+        """Return the ``video_id`` of an item."""
+        return str(self._columns["video_id"][self._order[self._starts[place]]])
 
-    def item(self, place: int) -> Item:
-        """Return an item."""
+    def key(self, place: int) -> tuple[str, bool]:
+        """Return the first file of an item, and whether it is a picture of a clip."""
+        first = self._order[self._starts[place]]
+        path = self._root / str(self._columns["path"][first])
+        return str(path.absolute()), bool(self._framed[first])
+
+    def item(self, place: int, video_id: str | None = None) -> Item:
+        """Return an item, with another ``video_id`` if given."""
         rows = self._order[self._starts[place] : self._starts[place + 1]]
         first, at = rows[0], self._columns
         statuses = {at["status"][row] for row in rows}
         scored = [row for row in rows if at["status"][row] in (None, "ok")]
         framed = bool(self._framed[first])
+        known = {name: at[name][first] for name in KNOWN if name in at}
+        known["video_id"] = video_id or self.video_id(place)
         return Item(
-            name=self.name(place),
+            name=known["video_id"] if framed else str(self._root / str(at["path"][first])),
             media_type="video" if framed else at["media_type"][first],
             pictures=tuple(
                 FramePicture(
@@ -125,7 +138,7 @@ class _Part:
                 for row in scored or rows[:1]
             ),
             paths=tuple(at["path"][row] for row in scored or rows[:1]),
-            known={name: at[name][first] for name in KNOWN if name in at},
+            known=known,
             is_frames=framed,
             already_cropped=self._cropped,
             status=None if scored else sorted(map(str, statuses))[0],
@@ -152,19 +165,33 @@ def _groups(
     return order.astype(np.int64), np.append(starts, count).astype(np.int64)
 
 
-def _doubles(parts: Sequence[_Part]) -> set[tuple[int, int]]:
-    """Return the items that were named before, by part and place."""
+_Place = tuple[int, int]
+
+
+def _clashes(parts: Sequence[_Part]) -> tuple[set[_Place], dict[_Place, str]]:
+    """Return what several parts have in common, by part and place.
+
+    Returns:
+        the items that were named before; and another ``video_id`` for those that are not what
+        bears theirs: folders of one name in two places.
+    """
+    doubles: set[_Place] = set()
+    other_ids: dict[_Place, str] = {}
     if len(parts) < 2:  # a manifest has no path twice
-        return set()
-    seen: set[str] = set()
-    doubles = set()
+        return doubles, other_ids
+    keys: set[tuple[str, bool]] = set()
+    owners: dict[str, int] = {}
     for number, part in enumerate(parts):
         for place in range(len(part)):
-            name = str(Path(part.name(place)).absolute())
-            if name in seen:
+            key = part.key(place)
+            if key in keys:
                 doubles.add((number, place))
-            seen.add(name)
-    return doubles
+                continue
+            keys.add(key)
+            video_id = part.video_id(place)
+            if owners.setdefault(video_id, number) != number:
+                other_ids[number, place] = f"{video_id} ({part.origin})"
+    return doubles, other_ids
 
 
 def read_inputs(inputs: Sequence[str]) -> list[Manifest]:
@@ -174,37 +201,47 @@ def read_inputs(inputs: Sequence[str]) -> list[Manifest]:
         inputs: files, folders, manifests or index files, and patterns (``clips/**/*.mp4``).
 
     Raises:
-        LayoutError: something is not there, or holds no media.
+        LayoutError: something is not there, cannot be read, or holds no media.
         TableError: a manifest is wrong.
     """
-    files: list[Path] = []
+    files: dict[Path, Path] = {}
     manifests: list[Manifest] = []
     for given in inputs:
-        for path in _matching(given):
-            if path.is_dir() or path.suffix.lower() in (".csv", ".parquet"):
-                manifests.append(_of_folder(path))
-            else:
-                refuse_odd_name(path)
-                files.append(path)
-    files = list(dict.fromkeys(files))
-    loose = unlabelled(None, files) if files else None
-    return [*([loose] if loose is not None else []), *manifests]
+        try:
+            for path in _matching(given):
+                if path.is_dir() or path.suffix.lower() in (".csv", ".parquet"):
+                    manifests.append(_of_folder(path))
+                else:
+                    refuse_odd_name(path)
+                    files.setdefault(path.absolute(), path)
+        except OSError as error:  # a name that is too long, a folder of someone else
+            raise LayoutError(
+                f"{given} cannot be read: {error.strerror or error}", next_step="check the path"
+            ) from error
+    loose = [unlabelled(None, list(files.values()))] if files else []
+    return [*loose, *manifests]
 
 
 def _matching(given: str) -> list[Path]:
     path = Path(given)
     if path.exists():
+        if not path.is_file() and not path.is_dir():  # opening a pipe waits for ever
+            raise LayoutError(
+                f"{given} is neither a file nor a folder", next_step="name a file that is on disk"
+            )
         return [path]
     # Not Path.glob, which takes no absolute patterns.
     names = glob.glob(given, recursive=True) if glob.has_magic(given) else []  # noqa: PTH207
     found = [path for name in sorted(names) if is_media(path := Path(name))]
     if not found:
-        raise LayoutError(f"{given} does not exist", next_step="check the path")
+        fault = "matches no pictures and no videos" if names else "does not exist"
+        raise LayoutError(f"{given} {fault}", next_step="check the path")
     return found
 
 
 def _of_folder(path: Path) -> Manifest:
     """Return the media of a folder or table; labels where its layout has some."""
+    refuse_odd_name(path.absolute())  # the names of its media begin with it
     try:
         manifest = recognise(path)
     except TableError:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.inference.items import Item
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.storage import end_line, write_json
@@ -43,6 +45,7 @@ class Ledger:
         self.lines = self.folder / "items.jsonl"
         self._places: dict[str, int] = {}
         self._stamps: dict[str, Stamp] = {}
+        self._statuses: dict[str, str] = {}
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -50,6 +53,7 @@ class Ledger:
 
         Raises:
             UsageError: what is there was scored otherwise.
+            StorageError: the disk refuses.
         """
         path = self.folder / "settings.json"
         if path.is_file():
@@ -63,10 +67,13 @@ class Ledger:
                     next_step="name another --out, or remove that folder",
                 )
         else:
+            with self._refused():
+                self.lines.unlink(missing_ok=True)  # of whom is not known
             write_json(path, self._settings)
-        self._read()
-        end_line(self.lines)
-        self._file = self.lines.open("ab")
+        with self._refused():
+            self._read()
+            end_line(self.lines)
+            self._file = self.lines.open("ab")
 
     def _read(self) -> None:
         if not self.lines.is_file():
@@ -76,25 +83,43 @@ class Ledger:
             for line in file:
                 try:
                     record = json.loads(line)
-                    name, stamp = record["name"], record["stamp"]
+                    name, stamp, status = record["name"], record["stamp"], record["status"]
                 except (ValueError, KeyError, TypeError):
                     pass  # torn
                 else:
-                    self._places[name], self._stamps[name] = place, stamp
+                    self._note(name, place, stamp, status)
                 place += len(line)
 
     def has(self, item: Item) -> bool:
-        """Return whether an item is scored, and its files are what they were."""
-        return item.name in self._places and self._stamps[item.name] == stamp_of(item)
+        """Return whether an item needs no work: it is done, and its files are what they were.
+
+        One that could not be read is tried again: the disk or the network may have been at fault.
+        """
+        status = self._statuses.get(item.name, "unreadable")
+        return status != "unreadable" and self._stamps[item.name] == stamp_of(item)
+
+    def has_score(self, item: Item) -> bool:
+        """Return whether an item has got a score."""
+        return self._statuses.get(item.name) == "ok"
 
     def write(self, item: Item, found: Assessment) -> None:
-        """Note that an item is done."""
+        """Note that an item is done.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
         assert self._file is not None
         stamp = stamp_of(item)
-        self._places[item.name], self._stamps[item.name] = self._file.tell(), stamp
         line = json.dumps({**found.to_dict(), "stamp": stamp}, ensure_ascii=False)
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()  # it survives this process; the disk itself is asked at the end
+        with self._refused():
+            place = self._file.tell()
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()  # it survives this process; the disk itself is asked at the end
+        self._note(item.name, place, stamp, found.status)
+
+    def _note(self, name: str, place: int, stamp: Stamp, status: str) -> None:
+        self._places[name], self._stamps[name] = place, stamp
+        self._statuses[name] = sys.intern(status)  # there may be a million
 
     def __len__(self) -> int:
         return len(self._places)
@@ -108,15 +133,33 @@ class Ledger:
                 yield item, json.loads(file.readline())
 
     def close(self) -> None:
-        """Close the file; what is done stays noted."""
+        """Close the file; what is done stays noted.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
         if self._file is not None and not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with self._refused():
+                try:
+                    os.fsync(self._file.fileno())
+                finally:
+                    self._file.close()
 
     def remove(self) -> None:
         """Remove the record: the table holds all of it."""
         self.close()
         shutil.rmtree(self.folder)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"{self.lines} could not be written: {error.strerror or error}",
+                why="what is scored has to be noted; what was noted before is kept",
+                next_step="free space or fix permissions there, then run the command again",
+            ) from error
 
 
 def stamp_of(item: Item) -> Stamp:

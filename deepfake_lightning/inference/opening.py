@@ -93,7 +93,7 @@ class EngineSource:
         runtime = TorchRuntime(trained.detector, self.device, self.precision, self.threads)
         return Engine(
             runtime, trained.served, Calibration(), version=f"checkpoint {trained.sha256[:12]}",
-            digest=trained.sha256, is_demo=False,
+            digest=trained.sha256, is_demo=trained.drawn,
         )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -10,36 +12,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_lightning.inference.items import Item
-from deepfake_lightning.inference.verdicts import probability
+from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.media import open_video, read_image
 from deepfake_lightning.media.overlay import draw_faces, sheet
 from deepfake_lightning.schemas import Assessment, ScoredFace
+from deepfake_lightning.schemas.calibration import ItemCalibration
 from deepfake_lightning.storage import atomic_write
 
 _MOST_FRAMES = 6
-_FLAGGED = {"manipulation_indicated": True, "no_indication": False}
+_MOST_BYTES = 200  # of a name: 255 less a suffix, and what it is called while it is written
+_MOST_PIXELS = 65_500  # on a side: JPEG cannot have more
+_FLAGGED: dict[str | None, bool] = {"manipulation_indicated": True, "no_indication": False}
 
 
 def overlay_path(folder: Path, name: str) -> Path:
     """Return the file of an item's picture: below the folder, whatever the item is called."""
-    parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".")]
-    safe = ["__" if part == ".." else part for part in parts]
-    return folder.joinpath(*safe[:-1], f"{safe[-1]}.jpg")
+    parts = [part for part in PurePosixPath(name).parts if not set(part) <= {"/", "."}]
+    *parents, last = [_safe(part) for part in parts] or ["unnamed"]
+    return folder.joinpath(*parents, f"{last}.jpg")
 
 
-def write_overlay(path: Path, item: Item, found: Assessment) -> None:
+def _safe(part: str) -> str:
+    """Return a part of a path that a disk takes; one that is changed has its hash in it."""
+    data = os.fsencode(part.replace("\0", "_"))
+    if len(data) <= _MOST_BYTES and "\0" not in part:
+        return part
+    digest = hashlib.sha256(part.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"{data[: _MOST_BYTES - 20].decode('utf-8', 'ignore')}-{digest}"
+
+
+def write_overlay(
+    path: Path, item: Item, found: Assessment, calibration: ItemCalibration | None = None
+) -> None:
     """Draw an item: a picture as it is, of a clip the frames with the highest scores, in order.
+
+    What is indicated is said of each face that is followed. Nothing is written where none of the
+    frames can be read by itself.
+
+    Args:
+        path: the picture to write.
+        item: the item.
+        found: its assessment, with a score.
+        calibration: of its kind of media.
 
     Raises:
         MediaError: it cannot be read any more.
     """
+    said = {each.track: verdict(each.logit, calibration) for each in found.tracks}
     drawn = [
-        (draw_faces(image, faces, scores=[probability(face.logit) for face in faces],
-                    flagged=[_flag(found)] * len(faces)), caption)
+        (draw_faces(image, faces,
+                    scores=[probability(calibrated(face.logit, calibration)) for face in faces],
+                    flagged=[_FLAGGED.get(said[face.track]) for face in faces]), caption)
         for image, faces, caption in _frames(item, found)
     ]  # fmt: skip
+    if not drawn:
+        return
     if item.media_type == "image":
-        image = drawn[0][0]
+        image = _within_limit(drawn[0][0])
     else:
         image = sheet([image for image, _ in drawn], [text for _, text in drawn], _title(found))
     data = cv2.imencode(
@@ -49,13 +78,18 @@ def write_overlay(path: Path, item: Item, found: Assessment) -> None:
         file.write(data[1].tobytes())
 
 
-def _flag(found: Assessment) -> bool | None:
-    return _FLAGGED.get(found.verdict or "")
+def _within_limit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = _MOST_PIXELS / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, int(scale * width)), max(1, int(scale * height)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _title(found: Assessment) -> str:
     said = (found.verdict or "a score without a verdict").replace("_", " ")
-    return f"{found.name}\n{said}, {found.score:.3f} ({found.version})"
+    return f"{said}, {found.score:.3f} ({found.version})\n{found.name}"  # names may be cut
 
 
 def _frames(

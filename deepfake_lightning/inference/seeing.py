@@ -20,7 +20,7 @@ from deepfake_lightning.media import (
 )
 from deepfake_lightning.schemas import Examined, Preprocess, Sampling
 
-_LIKE_A_CROP = 1.15  # crop wanted over the picture: 1.22 to 1.35 for crops with a margin of 1.3
+_LIKE_A_CROP = 0.85  # crop wanted over the picture: 0.87 to 1.35 for crops with a margin of 1.3
 _SQUARE_ENOUGH = 1.25
 
 
@@ -56,6 +56,11 @@ class Look:
     notes: list[str] = field(default_factory=list)
     examined: Examined | None = None
 
+    def note(self, text: str) -> None:
+        """Note something, once: what holds of one picture of a clip often holds of all."""
+        if text not in self.notes:
+            self.notes.append(text)
+
 
 class Viewer:
     """Turns media into what the network is shown. For one thread.
@@ -86,7 +91,7 @@ class Viewer:
             return
         for found in self._faces.faces([Frame(0, 0, image)]):
             if found.face.size * self._preprocess.margin > _LIKE_A_CROP * max(image.shape[:2]):
-                look.notes.append(
+                look.note(
                     "looks like a face crop already, and was cropped again: already_cropped "
                     "scores it as it is"
                 )
@@ -118,7 +123,7 @@ class Viewer:
                     yield _seen_in_clip(found)
             look.examined = _examined(looked_at, video.timestamps_ms, video.info.seconds)
             if video.lost:
-                look.notes.append(f"{video.lost} of {len(wanted)} frames are damaged")
+                look.note(f"{video.lost} of {len(wanted)} frames are damaged")
 
 
 def _seen_in_clip(found: FoundFace) -> Seen:
@@ -128,7 +133,7 @@ def _seen_in_clip(found: FoundFace) -> Seen:
 def _note_odd_shape(image: NDArray[np.uint8], look: Look) -> None:
     height, width = image.shape[:2]
     if max(height, width) > _SQUARE_ENOUGH * min(height, width):
-        look.notes.append(
+        look.note(
             f"taken for a face crop, and {width} x {height} pixels are squeezed to a square: "
             "already_cropped=false looks for faces"
         )

@@ -43,17 +43,15 @@ class TorchRuntime:
     ) -> None:
         self.device = device
         self._kind = device.partition(":")[0]
+        if self._kind == "meta":
+            raise _unusable(device, "it holds no numbers")
         self._bf16 = precision == "bf16"
         if threads is not None:
             torch.set_num_threads(threads)
         try:
             network = ServedNetwork(detector).to(memory_format=torch.channels_last).to(device)
         except (RuntimeError, AssertionError, ValueError) as error:
-            fault = str(error).splitlines()[0][:200]
-            raise UsageError(
-                f"the device {device!r} cannot be used: {fault}",
-                next_step="use --device cpu, or one that is there (cuda, cuda:0, mps)",
-            ) from error
+            raise _unusable(device, str(error).splitlines()[0][:200]) from error
         self._network = network.eval()
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -62,6 +60,13 @@ class TorchRuntime:
             inputs = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
             logit, features = self._network(inputs)
         return logit.float().cpu().numpy(), features.float().cpu().numpy()
+
+
+def _unusable(device: str, fault: str) -> UsageError:
+    return UsageError(
+        f"the device {device!r} cannot be used: {fault}",
+        next_step="use --device cpu, or one that is there (cuda, cuda:0, mps)",
+    )
 
 
 def detector_of(bundle: Bundle) -> DeepfakeDetector:

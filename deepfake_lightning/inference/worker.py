@@ -36,7 +36,8 @@ def assess_item(job: Job) -> Assessment:
     try:
         found = _assess(engine, item)
         if job.overlays is not None and found.status == "ok":
-            write_overlay(overlay_path(job.overlays, item.name), item, found)
+            calibration = engine.calibration.of(item.media_type)
+            write_overlay(overlay_path(job.overlays, item.name), item, found, calibration)
         return found
     finally:
         # A decoder is part of a cycle, and holds megabytes that Python does not know of.

@@ -11,7 +11,7 @@ from zipfile import is_zipfile
 import torch
 from pydantic import ValidationError
 
-from deepfake_lightning.errors import CheckpointError
+from deepfake_lightning.errors import CheckpointError, DeepfakeLightningError
 from deepfake_lightning.models.detector import DeepfakeDetector
 from deepfake_lightning.schemas import Preprocess
 from deepfake_lightning.storage import file_hash
@@ -27,6 +27,7 @@ class TrainedDetector:
         served: the same, for media as they come: where the training's crops were extracted by
             this package, faces are found and cut out as they were then.
         crop_pictures: whether faces were looked for in pictures, too.
+        drawn: it was trained on the drawn faces of ``data demo``.
         sha256: of the checkpoint's file.
     """
 
@@ -34,6 +35,7 @@ class TrainedDetector:
     preprocess: Preprocess
     served: Preprocess
     crop_pictures: bool
+    drawn: bool
     sha256: str
 
 
@@ -51,11 +53,7 @@ def load_detector(path: Path) -> TrainedDetector:
             f"{path} does not say how pictures became input in its training",
             next_step="use a checkpoint of `deepfake-lightning fit`",
         )
-    known = inspect.signature(DeepfakeDetector).parameters.keys() & settings.keys()
-    own = {**{name: settings[name] for name in known}, "pretrained": False, "weights": None}
-    detector = DeepfakeDetector(**own)
-    detector.on_load_checkpoint(checkpoint)
-    detector.load_state_dict(checkpoint["state_dict"])
+    detector = _detector(path, checkpoint, settings)
     try:
         preprocess = Preprocess.model_validate(state["preprocess"])
     except (ValidationError, KeyError) as error:
@@ -66,8 +64,28 @@ def load_detector(path: Path) -> TrainedDetector:
     as_frames = preprocess.input == "crop" and state.get("extracted", False)
     served = preprocess.model_copy(update={"input": "frame"}) if as_frames else preprocess
     data = checkpoint.get("datamodule_hyper_parameters") or {}
-    crop = data.get("face") == "crop"
-    return TrainedDetector(detector.eval(), preprocess, served, crop, file_hash(path))
+    return TrainedDetector(
+        detector.eval(), preprocess, served,
+        crop_pictures=data.get("face") == "crop",
+        drawn=bool(state.get("drawn", False)),
+        sha256=file_hash(path),
+    )  # fmt: skip
+
+
+def _detector(path: Path, checkpoint: dict[str, Any], settings: dict[str, Any]) -> DeepfakeDetector:
+    known = inspect.signature(DeepfakeDetector).parameters.keys() & settings.keys()
+    own = {**{name: settings[name] for name in known}, "pretrained": False, "weights": None}
+    try:
+        detector = DeepfakeDetector(**own)
+        detector.on_load_checkpoint(checkpoint)
+        detector.load_state_dict(checkpoint["state_dict"])
+    except (DeepfakeLightningError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        fault = error.what if isinstance(error, DeepfakeLightningError) else str(error)
+        raise CheckpointError(
+            f"{path} does not hold a detector of this package: {fault[:300]}",
+            next_step="use a checkpoint of `deepfake-lightning fit` of this version",
+        ) from error
+    return detector
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -78,7 +96,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             of another kind.
     """
     checkpoint = load_plain(path)
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise CheckpointError(
             f"{path} is not a checkpoint of a training",
             next_step="pass plain weights with --model.weights instead",

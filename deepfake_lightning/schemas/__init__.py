@@ -17,7 +17,8 @@ from deepfake_lightning.schemas.manifest import (
     read_manifest,
     write_manifest,
 )
-from deepfake_lightning.schemas.predictions import read_predictions, write_predictions
+from deepfake_lightning.schemas.predictions import read_predictions
+from deepfake_lightning.schemas.predictions_writer import write_predictions
 from deepfake_lightning.schemas.preprocess import Aggregation, FaceSearch, Preprocess
 from deepfake_lightning.schemas.sampling import Sampling
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import warnings
 from collections.abc import Callable
@@ -84,11 +85,21 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV or Parquet (by suffix), atomically."""
     buffer = io.BytesIO()
     if path.suffix.lower() == ".csv":
-        frame.to_csv(buffer, index=False)
+        buffer.write(csv_text(frame).encode())
     else:
         frame.to_parquet(buffer, index=False)
     with atomic_write(path) as file:
         file.write(buffer.getbuffer())
+
+
+def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
+    """Return a table as CSV, in a way that every reader splits into the same rows."""
+    text = str(frame.to_csv(index=False, header=header, lineterminator="\n"))
+    if "\r" not in text:
+        return text
+    # It is not quoted of itself, and ends a line for those who read.
+    quoting = csv.QUOTE_NONNUMERIC
+    return str(frame.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting))
 
 
 def check_table(frame: pd.DataFrame, columns: tuple[Column, ...], path: Path) -> pd.DataFrame:

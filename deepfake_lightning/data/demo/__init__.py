@@ -7,6 +7,6 @@ and a detector that tells them apart has learnt about these drawings only.
 
 from __future__ import annotations
 
-from deepfake_lightning.data.demo.make import DATASET, LICENCE, make_demo
+from deepfake_lightning.data.demo.make import is_drawn, make_demo
 
-__all__ = ["DATASET", "LICENCE", "make_demo"]
+__all__ = ["is_drawn", "make_demo"]

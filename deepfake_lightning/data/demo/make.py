@@ -69,6 +69,11 @@ def make_demo(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def is_drawn(rows: pd.DataFrame) -> bool:
+    """Return whether some rows of a manifest list the drawn faces of this data set."""
+    return bool(((rows["dataset"] == DATASET) & (rows["licence"] == LICENCE)).any())
+
+
 def _check(identities: int, clips: int, frames: int) -> None:
     if identities < MIN_IDENTITIES:
         raise DataError(

@@ -61,9 +61,10 @@ def read(root: Path, *, group_pattern: str | None = None) -> Manifest | None:
             next_step="put pictures or videos in them "
             f"({', '.join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))})",
         )
-    records += [
-        _record(place, root, path, None, None) for path in sorted(root.iterdir()) if is_media(path)
-    ]
+    beside = [path for path in sorted(root.iterdir()) if is_media(path)]
+    for path in beside:
+        refuse_odd_name(path)
+    records += [_record(place, root, path, None, None) for path in beside]
     rows = pd.DataFrame(records)
     if group_pattern is None and rows["split"].isna().any():
         loose = rows.loc[
