@@ -34,6 +34,7 @@ def audit(
     sample: int | None = SAMPLE,
     official_tests: Collection[str] = (),
     workers: int | None = None,
+    processes: bool = True,
     started: Callable[[int], None] = lambda todo: None,
     progress: Callable[[], None] = lambda: None,
 ) -> AuditReport:
@@ -47,7 +48,9 @@ def audit(
         manifest: with or without splits.
         sample: most items that are opened and measured; None: all.
         official_tests: items of published test lists, see ``look_at_official_tests``.
-        workers: processes; None: as many as there are cores.
+        workers: files measured at a time; None: as many as there are cores.
+        processes: with processes, so that a file that crashes its decoder costs itself only;
+            otherwise with threads.
         started: told how many files are measured.
         progress: told of each file that is done.
 
@@ -61,7 +64,7 @@ def audit(
     measured = measure(
         [manifest.root / path for path in chosen["path"]],
         (chosen["media_type"] == "video").tolist(),
-        workers=workers, started=started, progress=progress,
+        workers=workers, processes=processes, started=started, progress=progress,
     )  # fmt: skip
     return judge(manifest, files, chosen, measured, official_tests)
 
@@ -114,11 +117,14 @@ def check_before_training(
 ) -> AuditReport:
     """Audit data that are about to be trained on, and refuse leaks.
 
+    Files are measured with threads: a script that trains may have no ``__main__`` guard, which
+    processes of its own would need, and training opens the same files in its process anyway.
+
     Args:
         manifest: with the splits of the training.
         allowed: kinds of finding that are let through; the run has to record them.
         sample: most items that are measured; None: 2,000 pictures, or 200 where there are clips.
-        workers: processes; None: as many as there are cores.
+        workers: files measured at a time; None: as many as there are cores.
 
     Returns:
         the report, with warnings to be shown.
@@ -130,7 +136,7 @@ def check_before_training(
     check_kinds(allowed)
     has_clips = (manifest.rows["media_type"] == "video").any()
     usual = _SAMPLE_BEFORE_TRAINING["video" if has_clips else "image"]
-    report = audit(manifest, sample=sample or usual, workers=workers)
+    report = audit(manifest, sample=sample or usual, workers=workers, processes=False)
     refused = report.refused(allowed)
     if refused:
         raise SplitError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from deepfake_lightning.data.audit.measure import Measured, measure_files
 from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
 
 Job = tuple[list[Path], bool]
+Results = Generator[tuple[list[int], list[Measured] | Lost], None, None]
 About = Literal["file", "picture", "source"]
 
 
@@ -73,6 +75,7 @@ def measure(
     *,
     workers: int | None = None,
     timeout: float = 600.0,
+    processes: bool = True,
     started: Callable[[int], None] = lambda todo: None,
     progress: Callable[[], None] = lambda: None,
 ) -> Statistics:
@@ -81,12 +84,14 @@ def measure(
     Args:
         paths: the files.
         is_video: whether each is a video.
-        workers: processes; None: as many as there are cores.
+        workers: how many are measured at a time; None: as many as there are cores.
         timeout: seconds that one job may take.
+        processes: with processes; otherwise with threads, which know no timeout and end with
+            what crashes a decoder, but need nothing of the program that they are started from.
         started: told how many files there are.
         progress: told of each file that is done.
     """
-    processes = count_workers(workers, timeout)
+    count = count_workers(workers, timeout)
     started(len(paths))
     found: dict[int, Measured] = {}
 
@@ -94,10 +99,8 @@ def measure(
         jobs: Iterator[tuple[list[int], Job]] = (
             (chunk, ([paths[n] for n in chunk], is_video[chunk[0]])) for chunk in chunks
         )
-        results = run_jobs(
-            measure_files, jobs, workers=min(processes, len(chunks)), timeout=timeout,
-            prepare=prepare_process, raised=(),
-        )  # fmt: skip
+        several = min(count, len(chunks))
+        results = _in_processes(jobs, several, timeout) if processes else _in_threads(jobs, several)
         with closing(results):
             for chunk, result in results:
                 if isinstance(result, Lost):
@@ -114,6 +117,17 @@ def measure(
         work(todo)
         todo = [[n] for n in range(len(paths)) if n not in found]
     return _tabled(paths, [found[n] for n in range(len(paths))])
+
+
+def _in_processes(jobs: Iterator[tuple[list[int], Job]], workers: int, timeout: float) -> Results:
+    return run_jobs(
+        measure_files, jobs, workers=workers, timeout=timeout, prepare=prepare_process, raised=()
+    )
+
+
+def _in_threads(jobs: Iterator[tuple[list[int], Job]], workers: int) -> Results:
+    with ThreadPoolExecutor(workers) as pool:  # decoding and measuring release the lock
+        yield from pool.map(lambda job: (job[0], measure_files(job[1])), jobs)
 
 
 def _chunks(numbers: NDArray[np.int64]) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,6 +58,18 @@ def test_warnings_do_not_stop_a_training(tmp_path: Path, write_faces: Write) -> 
     manifest = read_media(write_faces(tmp_path, fake={"suffix": ".png"}))
     report = check_before_training(manifest)
     assert [one.kind for one in report.of("warning")] == ["shortcut"]
+
+
+def test_a_script_without_a_main_guard_may_train(tmp_path: Path, write_faces: Write) -> None:
+    write_faces(tmp_path)
+    script = (
+        "from pathlib import Path\n"
+        "from deepfake_lightning.data.audit import check_before_training\n"
+        "from deepfake_lightning.data.layouts import read_media\n"
+        f"print(check_before_training(read_media(Path({str(tmp_path)!r}))).measured)\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("60\n", 0), done.stderr
 
 
 @pytest.mark.parametrize(
