@@ -16,6 +16,10 @@ _DEMO = (
     "> **Trained on drawn faces.** It proves that the pipeline works, and says nothing about "
     "real deepfakes. Do not use it on anything that matters.\n\n"
 )
+_UNKNOWN_CROPS = (
+    "- It was trained on crops of unknown making: in clips, faces are cut out with this package's "
+    "own\n  margin, and scores of clips were not measured.\n"
+)
 _INPUT = {
     "crop": "pictures that are face crops already; in clips, faces are found",
     "frame": "pictures and clips as they come: faces are found and cut out",
@@ -56,7 +60,7 @@ The network's input is {preprocess.size} x {preprocess.size} pixels. Of a clip, 
   an unseen method.
 - Strong compression, small or blurred faces, and heavy filters move scores either way.
 - A forgery that falls between the frames that are looked at is not seen.
-
+{_UNKNOWN_CROPS if preprocess.input == "crop" else ""}
 It does not cover {NOT_COVERED}.
 
 ## Calibration

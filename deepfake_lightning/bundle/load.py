@@ -89,7 +89,9 @@ def load_bundle(folder: Path) -> Bundle:
 
 def _read(folder: Path, name: str, digest: str) -> bytes:
     sums, now = read_sums(folder)
-    if now != digest or name not in sums:
+    if name not in sums:
+        raise BundleError(f"{name} is no file of the bundle {folder}", next_step="build it anew")
+    if now != digest:
         raise BundleError(
             f"{folder} is not the bundle any more that was loaded",
             next_step="load it again",

@@ -68,12 +68,13 @@ def verify(bundle: str, json: bool = False) -> None:
         json: print the result as JSON.
     """
     from deepfake_lightning.bundle import load_bundle
-    from deepfake_lightning.inference import open_engine
+    from deepfake_lightning.inference import EngineSource
     from deepfake_lightning.inference.golden_check import golden_difference
 
     folder = Path(bundle)
     loaded = load_bundle(folder)
-    difference = golden_difference(open_engine(bundle=folder), loaded)
+    engine = EngineSource(folder, digest=loaded.digest).open()
+    difference = golden_difference(engine, loaded)
     if json:
         _write({"bundle": bundle, "digest": loaded.digest, "golden_difference": difference,
                 **loaded.record.to_dict()})  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from rich.text import Text
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED, Assessment
+from deepfake_lightning.schemas.items import items_path
 
 if TYPE_CHECKING:
     from deepfake_lightning.inference.tally import Tally
@@ -51,7 +53,8 @@ def predict(
         inputs: pictures, videos, folders, manifests, and patterns such as 'clips/**/*.mp4'.
         bundle: folder of the detector's bundle.
         ckpt_path: a checkpoint instead, scored through PyTorch.
-        out: predictions table to write, a row a face (.parquet, .csv, .json).
+        out: predictions table to write, a row a face (.parquet, .csv, .json); beside it the items
+            table, a row a picture or clip (scores.items.parquet).
         overlay: folder for pictures with boxes and scores; of clips, the frames with the highest
             scores.
         already_cropped: the pictures show one face each, cut out already (default: those of
@@ -101,7 +104,10 @@ def predict(
 
 def _refuse_among_inputs(overlay: str, inputs: Sequence[str]) -> None:
     place = Path(overlay).resolve()
-    for folder in map(Path, inputs):
+    for given in inputs:
+        parts = Path(given).parts
+        plain = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+        folder = Path(given) if Path(given).exists() else Path(*parts[:plain])
         if folder.is_dir() and place.is_relative_to(folder.resolve()):
             raise UsageError(
                 f"--overlay {overlay} lies in {folder}",
@@ -130,6 +136,7 @@ def _print(
     lines = [_counts(tally)]
     if tally.done_before:
         lines.append(f"{tally.done_before:,} items were scored before")
+    lines += [f"* {items:,} of them: {note}" for note, items in tally.notes.most_common()]
     verdicts = [verdict for verdict in tally.verdicts if verdict != "not_assessable"]
     lines += [f"{_said(verdict)}: {MEANING[verdict]}" for verdict in verdicts]  # type: ignore[index]
     lines.append(f"not covered: {NOT_COVERED}")
@@ -137,8 +144,8 @@ def _print(
         lines.append(
             "this detector was trained on drawn faces: its scores say nothing of real ones"
         )
-    lines += [f"{name}: {place}" for name, place in (("predictions", out), ("pictures", overlay))
-              if place]  # fmt: skip
+    places = {"faces": out, "items": out and items_path(Path(out)), "pictures": overlay}
+    lines += [f"{name}: {place}" for name, place in places.items() if place]  # fmt: skip
     if not out:
         lines.append("next: pass --out scores.parquet to keep them")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
@@ -158,7 +165,7 @@ def _table(records: list[dict[str, Any]], items: int) -> Table:
     for record in records:
         looked = record["examined"]
         table.add_row(
-            _plain(record["name"].removeprefix(folder)),
+            _plain(record["name"].removeprefix(folder)) + (" *" if record["notes"] else ""),
             f"{record['score']:.3f}",
             _said(record["verdict"]),
             str(record["faces"]),

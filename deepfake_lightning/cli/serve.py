@@ -53,17 +53,19 @@ def serve(
     with listen(host, port) as listener, PredictionLog(place) as predictions:
         # Slow, and so after all that can fail.
         from deepfake_lightning.bundle import load_bundle
-        from deepfake_lightning.inference import open_engine
+        from deepfake_lightning.inference import EngineSource
         from deepfake_lightning.inference.golden_check import golden_difference
 
-        engine = open_engine(bundle=Path(bundle), device=device)
-        golden_difference(engine, load_bundle(Path(bundle)))  # it scores as it was measured
+        loaded = load_bundle(Path(bundle))
+        engine = EngineSource(Path(bundle), device=device, digest=loaded.digest).open()
+        golden_difference(engine, loaded)  # it scores as it was measured
         app = create_app(engine, predictions, token=token, workers=workers)
         url = url_of(listener)
         key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if token else ""
+        drawn = "trained on drawn faces: it says nothing of real ones\n" if engine.is_demo else ""
         Console().print(
             f"serving {engine.version} on {url} (log: {predictions.name})\n"
-            f"try: curl{key} --data-binary @face.jpg {url}/v1/predict",
+            f"{drawn}try: curl{key} --data-binary @face.jpg {url}/v1/predict",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -15,15 +15,18 @@ from deepfake_lightning.errors import (
     UsageError,
     WeightsError,
 )
+from deepfake_lightning.inference.engine import Engine
 from deepfake_lightning.inference.items import Archive, Item
 from deepfake_lightning.inference.ledger import Ledger
 from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.inference.overlays import overlay_path
+from deepfake_lightning.inference.rows import item_row, prediction_rows
 from deepfake_lightning.inference.tally import Record, Tally
 from deepfake_lightning.inference.worker import Job, assess_item, opened
 from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
 from deepfake_lightning.schemas import Assessment
-from deepfake_lightning.schemas.predictions_writer import PredictionsWriter, check_format
+from deepfake_lightning.schemas.items import ITEM_COLUMNS, item_rows, items_path
+from deepfake_lightning.schemas.table_writer import TableWriter, check_format
 from deepfake_lightning.storage import lock, remove_unfinished
 
 _END_ALL = (BundleError, CheckpointError, StorageError, UsageError, WeightsError)
@@ -42,7 +45,7 @@ def score_archive(
     phase: Callable[[str, int], None] = lambda what, number: None,
     progress: Callable[[Assessment | None], None] = lambda found: None,
 ) -> Tally:
-    """Score all items; write a predictions table, whole or not at all.
+    """Score all items; write a predictions table and an items table, each whole or not at all.
 
     The same items and detector give the same table for any number of workers and interruptions.
     An item that crashes its decoder, or takes longer than ``timeout``, is ``unreadable``.
@@ -165,7 +168,7 @@ class _Team:
             for item in items:
                 job = Job(self.engine, item, self.overlays)
                 found = run_here(assess_item, job, raised=_END_ALL)
-                yield item, _assessment(item, found, engine.version)
+                yield item, _assessment(item, found, engine)
             return
         # All processes open what was opened here, or none does.
         same = replace(self.engine, digest=engine.digest)
@@ -175,16 +178,13 @@ class _Team:
         )  # fmt: skip
         with closing(results):
             for item, found in results:
-                yield item, _assessment(item, found, engine.version)
+                yield item, _assessment(item, found, engine)
 
 
-def _assessment(item: Item, found: Assessment | Lost, version: str) -> Assessment:
+def _assessment(item: Item, found: Assessment | Lost, engine: Engine) -> Assessment:
     if not isinstance(found, Lost):
         return found
-    return Assessment(
-        item.name, "unreadable", version, item.media_type, reason=found.reason,
-        verdict="not_assessable",
-    )  # fmt: skip
+    return engine.without_score(item.name, item.media_type, "unreadable", found.reason)
 
 
 def _write(
@@ -195,35 +195,11 @@ def _write(
     progress: Callable[[Assessment | None], None],
 ) -> Tally:
     tally = Tally(shown)
-    with PredictionsWriter(out) as writer:
+    with TableWriter(items_path(out), ITEM_COLUMNS, item_rows) as items, TableWriter(out) as faces:
         for item, record in ledger.records(iter(archive)):
             tally.add(record)
+            items.add(item_row(item, record))
             for row in prediction_rows(item, record):
-                writer.add(row)
+                faces.add(row)
             progress(None)
     return tally
-
-
-def prediction_rows(item: Item, record: Record) -> Iterator[Record]:
-    """Yield the rows of a predictions table: one a scored face, one of an item without a score."""
-    shared = {
-        **item.known,
-        "media_type": item.media_type,
-        "version": record["version"],
-        "status": record["status"],
-    }
-    notes = "; ".join(record["notes"]) or None
-    if not record["faces"]:
-        yield {**shared, "path": item.paths[0], "reason": record["reason"]}
-    for face in record["faces"]:
-        box = face["box"] and ",".join(f"{round(value, 1):g}" for value in face["box"])
-        yield {
-            **shared,
-            "path": item.paths[face["picture"] or 0],
-            "track_id": face["track"],
-            "frame": face["frame"],
-            "timestamp_ms": face["timestamp_ms"],
-            "box": box,
-            "logit": face["logit"],
-            "reason": notes,
-        }

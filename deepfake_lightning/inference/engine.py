@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from deepfake_lightning.schemas import (
     ScoredFace,
     ScoredTrack,
 )
+from deepfake_lightning.schemas.assessment import Status
 from deepfake_lightning.schemas.calibration import MediaType
 
 BATCH = 32
@@ -95,8 +96,9 @@ class Engine:
             source: its file, or its bytes.
             name: what the result calls it; None: the path, or ``the upload``.
             media_type: None: told by the file's suffix, or by its first bytes.
-            already_cropped: it shows one face that has been cut out: no face is looked for. None:
-                pictures are, where the bundle's ``input`` is ``crop``.
+            already_cropped: it shows one face that has been cut out, and is scored as it is. None:
+                pictures are taken for that where the bundle's ``input`` is ``crop``, if there is
+                a face in them.
         """
         title = name or (str(source) if isinstance(source, Path) else "the upload")
         kind = media_type or media_kind(source)
@@ -118,6 +120,15 @@ class Engine:
         look = Look()
         seen = self._frames(pictures, look, already_cropped)
         return self._assess(name, "video", seen, look)
+
+    def without_score(
+        self, name: str, kind: MediaType | None, status: Status, reason: str
+    ) -> Assessment:
+        """Return the assessment of an item in which there was nothing to score."""
+        return Assessment(
+            name, status, self.version, kind, reason=reason, verdict="not_assessable",
+            bundle=self.digest, demo=self.is_demo,
+        )  # fmt: skip
 
     def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return the logit of each face crop (uint8 [H, W, 3], RGB), float32 [N]."""
@@ -151,14 +162,12 @@ class Engine:
         try:
             scored = self._score(seen)
         except MediaError as error:
-            return Assessment(
-                name, "unreadable", self.version, kind, reason=error.what,
-                verdict="not_assessable", milliseconds=_times(started, 0.0),
-            )  # fmt: skip
+            found = self.without_score(name, kind, "unreadable", error.what)
+            return replace(found, milliseconds=_times(started, 0.0))
         if not scored.faces:
-            return Assessment(
-                name, "no_face", self.version, kind, reason="no face was found",
-                notes=tuple(look.notes), verdict="not_assessable", examined=look.examined,
+            found = self.without_score(name, kind, "no_face", look.no_face)
+            return replace(
+                found, notes=tuple(look.notes), examined=look.examined,
                 milliseconds=_times(started, 0.0),
             )  # fmt: skip
         tracks = self._tracks(scored.faces)
@@ -176,6 +185,8 @@ class Engine:
             examined=look.examined,
             quality={key: total / len(scored.faces) for key, total in scored.quality.items()},
             milliseconds=_times(started, scored.network_seconds),
+            bundle=self.digest,
+            demo=self.is_demo,
         )  # fmt: skip
 
     def _score(self, seen: Iterable[Seen]) -> _Scored:

@@ -41,11 +41,13 @@ def golden_difference(engine: Engine, bundle: Bundle) -> float:
         BundleError: a picture's logit, or the number of its faces, is another than it has to be.
     """
     golden = _read(bundle)
+    crops = True if bundle.preprocess.input == "crop" else None
     largest = 0.0
     for picture in golden.pictures:
-        found = engine.assess(bundle.read(picture.file), name=picture.file)
-        if len(found.faces) != picture.faces:
-            raise _other(bundle, picture.file, f"{picture.faces} faces", f"{len(found.faces)}")
+        found = engine.assess(bundle.read(picture.file), name=picture.file, already_cropped=crops)
+        if found.status == "unreadable" or len(found.faces) != picture.faces:
+            gives = found.reason if found.status == "unreadable" else f"{len(found.faces)}"
+            raise _other(bundle, picture.file, f"{picture.faces} faces", f"{gives}")
         if picture.logit is None or found.logit is None:
             continue
         difference = abs(found.logit - picture.logit)

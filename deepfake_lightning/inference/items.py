@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from deepfake_lightning.data.layouts.class_folders import is_media, media_below,
 from deepfake_lightning.data.layouts.unlabelled import unlabelled
 from deepfake_lightning.errors import LayoutError, TableError
 from deepfake_lightning.inference.engine import FramePicture
+from deepfake_lightning.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.schemas.calibration import MediaType
 
@@ -39,6 +42,7 @@ class Item:
         known: what is known of it, by the names of :data:`KNOWN`.
         is_frames: there are pictures of a clip, and not its file.
         already_cropped: they show one face each; None: as the detector takes pictures.
+        is_listed: it is of a data set (a manifest, an index, folders real and fake).
         status: what an extraction has found: ``no_face`` or ``unreadable``; None: to be scored.
     """
 
@@ -49,6 +53,7 @@ class Item:
     known: dict[str, Any]
     is_frames: bool = False
     already_cropped: bool | None = None
+    is_listed: bool = False
     status: str | None = None
 
 
@@ -93,6 +98,7 @@ class _Part:
         extracted = manifest.extraction is not None and manifest.extraction.faces is not None
         self._cropped = already_cropped if already_cropped is not None else extracted or None
         rows = manifest.rows
+        self._listed = bool(rows["label"].notna().any())
         self._framed = (
             (rows["media_type"] == "image") & (rows["frame"].notna() | rows["track_id"].notna())
         ).to_numpy(bool)
@@ -141,6 +147,7 @@ class _Part:
             known=known,
             is_frames=framed,
             already_cropped=self._cropped,
+            is_listed=self._listed,
             status=None if scored else sorted(map(str, statuses))[0],
         )  # fmt: skip
 
@@ -254,6 +261,25 @@ def _of_folder(path: Path) -> Manifest:
     if manifest is not None:
         return manifest
     media = media_below(path) if path.is_dir() else []
-    if not any(is_media(file) for file in media):
+    if not media:
         raise LayoutError(f"{path} holds no pictures and no videos", next_step="check the path")
+    _tell_of_others(path, len(media))
     return unlabelled(path, media)
+
+
+def _tell_of_others(folder: Path, media: int) -> None:
+    """Say how many files of a folder are not looked at: nothing is left out without a word."""
+    names = [
+        name
+        for parent, folders, names in os.walk(folder)
+        if not Path(parent).name.startswith(".") or parent == str(folder)
+        for name in names
+        if not name.startswith(".")
+    ]
+    if len(names) > media:
+        kinds = Counter(Path(name).suffix.lower() or "none" for name in names)
+        known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        odd = sorted(kind for kind in kinds if kind not in known)[:8]
+        log.warning("%s: %d files are neither pictures nor videos by their suffix (%s), and are "
+                    "not looked at; name one to try it", folder, len(names) - media,
+                    ", ".join(odd) or "links and pipes")  # fmt: skip

@@ -20,16 +20,23 @@ from deepfake_lightning.schemas.calibration import ItemCalibration
 from deepfake_lightning.storage import atomic_write
 
 _MOST_FRAMES = 6
-_MOST_BYTES = 200  # of a name: 255 less a suffix, and what it is called while it is written
+_MOST_BYTES = 180  # of a name: 255 less a suffix, and what it is called while it is written
 _MOST_PIXELS = 65_500  # on a side: JPEG cannot have more
 _FLAGGED: dict[str | None, bool] = {"manipulation_indicated": True, "no_indication": False}
 
 
 def overlay_path(folder: Path, name: str) -> Path:
     """Return the file of an item's picture: below the folder, whatever the item is called."""
-    parts = [part for part in PurePosixPath(name).parts if not set(part) <= {"/", "."}]
+    given = PurePosixPath(name).parts
+    parts = [part for part in given if not set(part) <= {"/", "."}]
     *parents, last = [_safe(part) for part in parts] or ["unnamed"]
+    if len(parts) < len([part for part in given if part != "/"]):  # two may come to one name
+        last = f"{last}-{_digest(name)}"
     return folder.joinpath(*parents, f"{last}.jpg")
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _safe(part: str) -> str:
@@ -37,8 +44,7 @@ def _safe(part: str) -> str:
     data = os.fsencode(part.replace("\0", "_"))
     if len(data) <= _MOST_BYTES and "\0" not in part:
         return part
-    digest = hashlib.sha256(part.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return f"{data[: _MOST_BYTES - 20].decode('utf-8', 'ignore')}-{digest}"
+    return f"{data[: _MOST_BYTES - 20].decode('utf-8', 'ignore')}-{_digest(part)}"
 
 
 def write_overlay(
@@ -89,7 +95,10 @@ def _within_limit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _title(found: Assessment) -> str:
     said = (found.verdict or "a score without a verdict").replace("_", " ")
-    return f"{said}, {found.score:.3f} ({found.version})\n{found.name}"  # names may be cut
+    drawn = ", trained on drawn faces" if found.demo else ""
+    notes = "".join(f"; {note}" for note in found.notes)
+    # Names come last: they may be cut.
+    return f"{said}, {found.score:.3f} ({found.version}{drawn}){notes}\n{found.name}"
 
 
 def _frames(

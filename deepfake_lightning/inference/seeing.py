@@ -22,6 +22,7 @@ from deepfake_lightning.schemas import Examined, Preprocess, Sampling
 
 _LIKE_A_CROP = 0.85  # crop wanted over the picture: 0.87 to 1.35 for crops with a margin of 1.3
 _SQUARE_ENOUGH = 1.25
+_MUCH_SMALLER = 0.6
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Look:
     """What should be known of how an item was looked at; filled while it is."""
 
     notes: list[str] = field(default_factory=list)
+    no_face: str = "no face was found"
     examined: Examined | None = None
 
     def note(self, text: str) -> None:
@@ -83,11 +85,10 @@ class Viewer:
             MediaError: it cannot be read.
         """
         image = read_image(source)
-        crop = self._preprocess.input == "crop" if already_cropped is None else already_cropped
-        if crop or self._faces is None:
-            if self._faces is not None:
-                _note_odd_shape(image, look)
+        assumed = already_cropped is None and self._preprocess.input == "crop"
+        if self._faces is None or already_cropped or (assumed and self._may_be_crop(image, look)):
             yield Seen(resize(image, self._preprocess))
+        if self._faces is None or already_cropped or assumed:
             return
         for found in self._faces.faces([Frame(0, 0, image)]):
             if found.face.size * self._preprocess.margin > _LIKE_A_CROP * max(image.shape[:2]):
@@ -96,6 +97,25 @@ class Viewer:
                     "scores it as it is"
                 )
             yield Seen(found.image, found.track, box=found.face.box)
+
+    def _may_be_crop(self, image: NDArray[np.uint8], look: Look) -> bool:
+        """Return whether there is a face in a picture that is taken for a crop; note odd ones."""
+        assert self._faces is not None
+        found = [each.face for each in self._faces.faces([Frame(0, 0, image)])]
+        if not found:
+            look.no_face = (
+                "no face was found in what is taken for a face crop (already_cropped=true scores "
+                "it all the same)"
+            )
+            return False
+        height, width = image.shape[:2]
+        share = found[0].size * self._preprocess.margin / max(height, width)
+        if share < _MUCH_SMALLER or max(height, width) > _SQUARE_ENOUGH * min(height, width):
+            look.note(
+                f"taken whole for a face crop, which {width} x {height} pixels with such a face "
+                "hardly are: already_cropped=false cuts the face out"
+            )
+        return True
 
     def clip(
         self, source: Path | bytes, look: Look, limits: Limits, already_cropped: bool
@@ -114,6 +134,11 @@ class Viewer:
                     looked_at.append(frame.index)
                     yield frame
 
+            if self._preprocess.input == "crop" and not already_cropped:
+                look.note(
+                    "its faces were cut out with this package's own margin: the detector was "
+                    "trained on crops of unknown making, and was not measured on such"
+                )
             if self._faces is None or already_cropped:
                 for frame in frames():
                     yield Seen(resize(frame.image, self._preprocess), None, frame.index,
@@ -128,15 +153,6 @@ class Viewer:
 
 def _seen_in_clip(found: FoundFace) -> Seen:
     return Seen(found.image, found.track, found.frame, found.timestamp_ms, found.face.box)
-
-
-def _note_odd_shape(image: NDArray[np.uint8], look: Look) -> None:
-    height, width = image.shape[:2]
-    if max(height, width) > _SQUARE_ENOUGH * min(height, width):
-        look.note(
-            f"taken for a face crop, and {width} x {height} pixels are squeezed to a square: "
-            "already_cropped=false looks for faces"
-        )
 
 
 def _examined(looked_at: list[int], timestamps_ms: NDArray[np.int64], seconds: float) -> Examined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ class Tally:
     Attributes:
         statuses: items by status.
         verdicts: items by verdict; None is a score without one.
+        notes: how many items have each note.
         done_before: items of an earlier run.
         shown: how many items are kept in ``top`` and ``failures``, at most.
         failures: the first items without a score.
@@ -27,6 +29,7 @@ class Tally:
     shown: int
     statuses: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str | None] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
     done_before: int = 0
     failures: list[Record] = field(default_factory=list)
     _heap: list[tuple[float, int, Record]] = field(default_factory=list)
@@ -36,6 +39,7 @@ class Tally:
         """Count an item."""
         self.statuses[record["status"]] += 1
         self.verdicts[record["verdict"]] += 1
+        self.notes.update(_without_numbers(note) for note in record["notes"])
         if record["logit"] is None:
             if len(self.failures) < self.shown:
                 self.failures.append(record)
@@ -51,3 +55,8 @@ class Tally:
 
     def __len__(self) -> int:
         return sum(self.statuses.values())
+
+
+def _without_numbers(note: str) -> str:
+    """Return a note as the kind it is: ``3 of 16 frames`` and ``5 of 20 frames`` are one."""
+    return re.sub(r"\d+", "N", note)

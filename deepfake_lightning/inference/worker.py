@@ -54,15 +54,14 @@ def opened(source: EngineSource) -> Engine:
 def _assess(engine: Engine, item: Item) -> Assessment:
     if item.status is not None:
         status: Status = "no_face" if item.status == "no_face" else "unreadable"
-        return Assessment(
-            item.name, status, engine.version, item.media_type,
-            reason="says the manifest of its extraction", verdict="not_assessable",
-        )  # fmt: skip
+        reason = "says the manifest of its extraction"
+        return engine.without_score(item.name, item.media_type, status, reason)
+    cropped = item.already_cropped
+    if cropped is None and item.is_listed and engine.preprocess.input == "crop":
+        cropped = True  # as training and testing take the pictures of a data set
     if item.is_frames:
-        return engine.assess_frames(
-            item.pictures, name=item.name, already_cropped=item.already_cropped
-        )
+        return engine.assess_frames(item.pictures, name=item.name, already_cropped=cropped)
     return engine.assess(
         item.pictures[0].path, name=item.name, media_type=item.media_type,
-        already_cropped=item.already_cropped if item.media_type == "image" else None,
+        already_cropped=cropped if item.media_type == "image" else None,
     )  # fmt: skip

@@ -25,8 +25,11 @@ from deepfake_lightning.media.image_headers import (
     tiff_with_alpha,
 )
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv", ".3gp", ".flv", ".mts",
+    ".m2ts", ".ogv",
+})  # fmt: skip
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 

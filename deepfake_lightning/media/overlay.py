@@ -22,20 +22,29 @@ _TITLE, _CAPTION = (25, 25, 25), (70, 70, 70)
 
 
 class _Look(NamedTuple):
-    """A colour, that of the text on it, the length of the dashes in widths of the line, a label."""
+    """How a verdict is shown.
+
+    Attributes:
+        colour: of the line, and of the plate under the label.
+        ink: of the text, and of the edge of the line.
+        weight: width of the line, times that of others.
+        dashes: length of a dash and of a gap in widths of the line; None for a solid line.
+        label: the text, with ``{}`` for the score.
+    """
 
     colour: Colour
     ink: Colour
-    dash: int | None
+    weight: float
+    dashes: tuple[int, int] | None
     label: str
 
 
 # Colours that the colour-blind can tell apart (Okabe and Ito 2008, "Color universal design"). The
 # line and the label say the same, for prints in grey.
 _LOOKS: dict[bool | None, _Look] = {
-    True: _Look((230, 159, 0), _BLACK, None, "fake {}"),
-    False: _Look((0, 114, 178), _WHITE, 5, "{}"),
-    None: _Look((170, 170, 170), _BLACK, 1, "? {}"),
+    True: _Look((230, 159, 0), _BLACK, 1.5, None, "fake {}"),
+    False: _Look((0, 114, 178), _WHITE, 1, (5, 3), "{}"),
+    None: _Look((190, 190, 190), _BLACK, 1, (2, 2), "? {}"),
 }
 
 
@@ -69,7 +78,7 @@ def draw_faces(
 
     A face for which manipulation is indicated has an orange box with a solid line and ``fake``
     before its score, one without indication a blue box with dashes, and one without a verdict a
-    grey box with dots and ``?`` before its score. Boxes are clipped at the border of the picture;
+    grey box with short dashes and ``?`` before it. Boxes are clipped at the border of the picture;
     without a box the whole picture is framed. Lines and text grow with the picture.
 
     Args:
@@ -93,18 +102,19 @@ def draw_faces(
     # What is indicated comes last, on top of the rest, and labels come on top of the boxes.
     marks.sort(key=lambda mark: mark[1] is _LOOKS[True])
     scale = math.sqrt(height * width)
-    line = max(1, round(0.004 * scale))
+    line = 0.005 * scale
     for area, look, _ in marks:
-        _outline(canvas, area, look, line)
+        _outline(canvas, area, look, max(1, round(line * look.weight)))
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
     taken = [area for area, _, _ in marks]
     for area, look, score in reversed(marks):
-        text, font = _fitting(look.label, f"{score:.2f}", round(0.03 * scale), width, height)
+        text, font = _fitting(look.label, f"{score:.2f}", round(0.036 * scale), width, height)
         others = [other for other in taken if other is not area]
         plate = _place(area, _plate_size(text, font), width, height, others)
         taken.append(plate)
-        pen.rectangle(_corners(plate), fill=look.colour, outline=look.ink, width=max(1, line // 3))
+        edge = max(1, round(line / 3))
+        pen.rectangle(_corners(plate), fill=look.colour, outline=look.ink, width=edge)
         middle = ((plate.left + plate.right) / 2, (plate.top + plate.bottom) / 2)
         _centre(pen, middle, text, font, look.ink)
     return np.array(picture, np.uint8)
@@ -125,10 +135,10 @@ def _outline(canvas: NDArray[np.uint8], area: _Area, look: _Look, line: int) -> 
     """Draw a box along the inside of an area, with an edge that sets it off from any ground."""
     edge = max(1, line // 3)
     dashes = []
-    for start, end in _dashes(area.left, area.right, look.dash, line):
+    for start, end in _dashes(area.left, area.right, look.dashes, line):
         dashes.append(_Area(start, area.top, end, area.top + line))
         dashes.append(_Area(start, area.bottom - line, end, area.bottom))
-    for start, end in _dashes(area.top, area.bottom, look.dash, line):
+    for start, end in _dashes(area.top, area.bottom, look.dashes, line):
         dashes.append(_Area(area.left, start, area.left + line, end))
         dashes.append(_Area(area.right - line, start, area.right, end))
     # All edges first: no dash is cut by the edge of another.
@@ -138,13 +148,17 @@ def _outline(canvas: NDArray[np.uint8], area: _Area, look: _Look, line: int) -> 
         _fill(canvas, dash, look.colour)
 
 
-def _dashes(start: int, end: int, dash: int | None, line: int) -> list[tuple[int, int]]:
+def _dashes(
+    start: int, end: int, dashes: tuple[int, int] | None, line: int
+) -> list[tuple[int, int]]:
     """Return where the dashes of a line begin and end; there is one at each of its ends."""
-    on = line * dash if dash else end - start
-    gaps = round((end - start - on) / (on + 3 * line))
-    if not dash or gaps < 1:
+    if dashes is None:
         return [(start, end)]
-    return [(round(at), round(at) + on) for at in np.linspace(start, end - on, gaps + 1)]
+    on, off = (line * length for length in dashes)
+    count = round((end - start - on) / (on + off))
+    if count < 1:
+        return [(start, end)]
+    return [(round(at), round(at) + on) for at in np.linspace(start, end - on, count + 1)]
 
 
 def _fill(canvas: NDArray[np.uint8], area: _Area, colour: Colour) -> None:
@@ -177,14 +191,17 @@ def _place(
 ) -> _Area:
     """Return where a label covers the least of the other faces and labels.
 
-    Above its box is tried first, then below, and last inside.
+    Above its box is tried first, then below, and last inside; from its left side on, then up to
+    its right side.
     """
     across, down = size
-    left = max(0, min(area.left, width - across))
     places = []
     for top in (area.top - down, area.bottom, area.top, area.bottom - down):
         within = max(0, min(top, height - down))
-        if top == within or top == area.top:
+        if top not in (within, area.top):
+            continue
+        for side in (area.left, area.right - across):
+            left = max(0, min(side, width - across))
             places.append(_Area(left, within, left + across, within + down))
     return min(places, key=lambda place: sum(place.overlap(other) for other in others))
 

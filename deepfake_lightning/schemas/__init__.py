@@ -18,9 +18,9 @@ from deepfake_lightning.schemas.manifest import (
     write_manifest,
 )
 from deepfake_lightning.schemas.predictions import read_predictions
-from deepfake_lightning.schemas.predictions_writer import write_predictions
 from deepfake_lightning.schemas.preprocess import Aggregation, FaceSearch, Preprocess
 from deepfake_lightning.schemas.sampling import Sampling
+from deepfake_lightning.schemas.table_writer import write_predictions
 
 __all__ = [
     "LABELS",

@@ -96,6 +96,9 @@ class Assessment:
         quality: mean of each image-quality feature over the faces (``media.quality``).
         milliseconds: ``media`` (reading, decoding, faces), ``network``, ``total``.
         version: of the detector.
+        bundle: SHA-256 that tells the detector from all others: its bundle's digest, or the
+            checkpoint's.
+        demo: the detector was trained on drawn faces; its score says nothing of real ones.
     """
 
     name: str
@@ -113,6 +116,8 @@ class Assessment:
     examined: Examined | None = None
     quality: dict[str, float] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
+    bundle: str = ""
+    demo: bool = False
 
     @property
     def meaning(self) -> str:

@@ -33,6 +33,7 @@ COLUMNS = (
     Column("label", "Int64", allowed=(0, 1)),
     Column("logit", "Float64"),
     Column("version", "string"),
+    Column("bundle", "string"),
     Column("status", "string", required=True, allowed=STATUSES),
     Column("reason", "string"),
 )

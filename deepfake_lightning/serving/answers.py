@@ -97,7 +97,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer a path or method that does not exist."""
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
-    asked = f"{request.method} {request.url.path}"
+    asked = f"{request.method} {request.url.path[:200]}"
     next_step = f"POST a picture to {PREDICT}"
     message = f"{asked}: {error.detail}"
     return refuse(
@@ -108,8 +108,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_wrong_parameter(request: Request, error: Exception) -> Response:
     """Answer a query that cannot be read, naming its parameters."""
     assert isinstance(error, RequestValidationError)
-    names = ", ".join(sorted({str(fault["loc"][-1]) for fault in error.errors()}))
-    message = f"a wrong parameter or value: {names}"
+    names = sorted({str(fault["loc"][-1])[:50] for fault in error.errors()})
+    message = f"a wrong parameter or value: {', '.join(names[:5])}"
     return refuse(
         request.scope, Refusal(400, "parameter", message, "see /openapi.json for what there is")
     )

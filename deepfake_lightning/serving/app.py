@@ -158,6 +158,8 @@ async def readyz(request: Request) -> dict[str, str | bool]:
 @router.post(PREDICT, openapi_extra={"requestBody": _BODY})
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Score one picture. One without a face has a result, too: it is not assessable."""
+    if len(request.query_params.multi_items()) != len(request.query_params.keys()):
+        raise Refusal(400, "parameter", "a parameter is given twice", "give it once")
     service: _Service = request.app.state.service
     exchange: Exchange = request.state.exchange
     with service.admission.place():
@@ -195,13 +197,14 @@ def _score(
 ) -> Response:
     """Return the answer for a picture. It takes long: never call it on the event loop."""
     if picture_size(data) == (0, 0):
-        raise Refusal(415, "not_a_picture", "the body is not a picture", f"send a {_KINDS}")
+        raise Refusal(
+            415, "not_a_picture", "the body is not a picture",
+            f"send the bytes of a {_KINDS} alone: curl --data-binary @face.jpg URL",
+        )  # fmt: skip
     assessment = assessor.assess(data, already_cropped=already_cropped)
     exchange.assessment = assessment
     if assessment.status == "unreadable":
         reason = assessment.reason or "the picture cannot be decoded"
         raise Refusal(422, "unreadable", reason, "send the picture again, or another one")
     record: dict[str, Any] = {"request_id": exchange.request_id, **assessment.to_dict()}
-    if assessor.is_demo:
-        record["demo"] = True
     return JSONResponse(record)

@@ -59,7 +59,11 @@ class Guard:
     def _refusal(self, scope: Scope) -> Refusal | None:
         if self._token is None:
             host = _header(scope, b"host").decode("latin-1")
-            if is_loopback(_without_port(host)):
+            origin = _header(scope, b"origin").decode("latin-1").rpartition("://")[2]
+            # A page of another site can send a picture here, though it cannot read the answer.
+            if is_loopback(_without_port(host)) and (
+                not origin or is_loopback(_without_port(origin))
+            ):
                 return None
             return Refusal(
                 403,
@@ -152,5 +156,6 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 def _without_port(host: str) -> str:
     if host.startswith("["):  # IPv6
-        return host[1:].partition("]")[0]
+        address, _, rest = host[1:].partition("]")
+        return address if not rest or (rest[0] == ":" and rest[1:].isdecimal()) else host
     return host.rpartition(":")[0] if ":" in host else host

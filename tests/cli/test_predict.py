@@ -72,11 +72,11 @@ def test_a_table_for_people(
     assert "is not a video" in " ".join(table.split())
     assert "the detector has not been calibrated" in rest
     assert "not covered: sound" in rest
-    assert f"predictions: {out}\n" in rest and f"pictures: {drawn}\n" in rest
+    assert f"faces: {out}\n" in rest and f"pictures: {drawn}\n" in rest
     assert read_predictions(out)["video_id"].nunique() == 5
     assert len(list(drawn.rglob("*.jpg"))) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [root.name, out.name, "drawn"]
+        [root.name, out.name, "scores.items.parquet", "drawn"]
     )
 
 
@@ -96,7 +96,9 @@ def test_lines_for_programs(bundle: str, portrait_clips: Path, tmp_path: Path, c
 
 def test_one_picture(bundle: str, pictures: Path, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(pictures)
-    assert main(["predict", "real/person0.jpg", "--bundle", bundle]) == 0
+    assert (
+        main(["predict", "real/person0.jpg", "--bundle", bundle, "--already_cropped", "true"]) == 0
+    )
     shown = capsys.readouterr().out
     assert "real/person0.jpg" in shown
     assert "1 items: 1 scored" in shown
@@ -112,13 +114,14 @@ def test_names_are_shown_as_they_are(
         write_picture(Path("odd [bold]") / name.lstrip("/"))
     write_picture(tmp_path / "loose.jpg")
     (tmp_path / "odd [bold]/[x].mp4").write_text("text")
-    args = ["loose.jpg", str(tmp_path / "odd [bold]"), "--bundle", bundle]
+    crops = ["--bundle", bundle, "--already_cropped", "true"]
+    args = ["loose.jpg", str(tmp_path / "odd [bold]"), *crops]
     assert main(["predict", *args]) == 3
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     for name in ("x[red].jpg", "?[2J.png", "Ärger 日本.jpg", "[x].mp4"):
         assert name in shown
-    assert main(["predict", "odd [bold]", "--bundle", bundle]) == 3
+    assert main(["predict", "odd [bold]", *crops]) == 3
     assert "in odd [bold]/" in capsys.readouterr().out
 
 

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake_lightning.errors import BundleError, StorageError, TableError, UsageError
 from deepfake_lightning.inference.archive import Tally, score_archive
 from deepfake_lightning.inference.items import Archive, read_inputs
 from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import read_predictions
 
 SUFFIXES = ("csv", "parquet", "json")
@@ -83,12 +85,25 @@ def test_every_item_is_a_row_or_more(scored: Path) -> None:
 
 def test_every_score_has_its_picture_and_nothing_else_is_left(scored: Path) -> None:
     assert len(drawn(scored / "drawn")) == 26
-    assert sorted(path.name for path in scored.iterdir()) == [
-        "a.csv",
-        "a.json",
-        "a.parquet",
-        "drawn",
-    ]
+    tables = [f"a{kind}.{suffix}" for kind in ("", ".items") for suffix in SUFFIXES]
+    assert sorted(path.name for path in scored.iterdir()) == sorted([*tables, "drawn"])
+
+
+def test_every_item_is_a_row_of_the_items_table(scored: Path) -> None:
+    items = pd.read_csv(scored / "a.items.csv")
+    assert len(items) == 28
+    assert items["status"].value_counts().to_dict() == {"ok": 26, "no_face": 1, "unreadable": 1}
+    faces = read_predictions(scored / "a.csv")
+    for record in items[items["status"] == "ok"].to_dict("records"):
+        own = faces[faces["video_id"] == record["video_id"]]
+        assert len(own) == record["faces"]
+        assert record["score"] == pytest.approx(1 / (1 + np.exp(-record["logit"])))
+        keys = own[["track_id", "frame"]].fillna(-1).to_numpy(int).T
+        _, found = item_scores(own["logit"].to_numpy(float), np.zeros(len(own), int), *keys)
+        assert record["logit"] == pytest.approx(found[0])
+    clips = items[items["media_type"] == "video"].set_index("item")
+    assert clips["frames_examined"].dropna().gt(0).all()
+    assert items["bundle"].nunique() == 1 and items["verdict"].isna().sum() == 26
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -98,7 +113,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
     out = tmp_path / f"b.{suffix}"
     tally = score(bundle, archive, out, workers=2)
     assert out.read_bytes() == (scored / f"a.{suffix}").read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert {path.name for path in tmp_path.iterdir()} == {out.name, f"b.items.{suffix}"}
+    items = (tmp_path / f"b.items.{suffix}").read_bytes()
+    assert items == (scored / f"a.items.{suffix}").read_bytes()
     assert (len(tally), tally.statuses["ok"], tally.done_before) == (28, 26, 0)
 
 
@@ -167,7 +184,11 @@ def kill(process: subprocess.Popen[str]) -> None:
 def check_whole(place: Path, out: Path, scored: Path) -> None:
     assert out.read_bytes() == (scored / "a.csv").read_bytes()
     assert drawn(place / "drawn") == drawn(scored / "drawn")
-    assert {path.name for path in place.iterdir()} - {"child.py"} == {"a.csv", "drawn"}
+    assert {path.name for path in place.iterdir()} - {"child.py"} == {
+        "a.csv",
+        "a.items.csv",
+        "drawn",
+    }
 
 
 def test_killed_it_goes_on_to_the_same_bytes(
@@ -294,7 +315,7 @@ def test_a_table_that_exists_stays(bundle: Path, archive: Path, tmp_path: Path) 
     assert out.read_text() == "mine"
     score(bundle, archive, out, overwrite=True)
     assert len(read_predictions(out)) > 28
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "a.items.csv"}
 
 
 @pytest.mark.parametrize(
@@ -430,7 +451,7 @@ def test_a_full_disk_leaves_what_to_go_on_from(
     assert "items were scored before" in again.stdout, again.stderr
     assert again.returncode == 3
     assert out.read_bytes() == (scored / "a.csv").read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "a.items.csv"}
 
 
 def test_lines_of_the_record_say_what_was_found(half_done: Path) -> None:

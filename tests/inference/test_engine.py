@@ -82,7 +82,7 @@ def test_the_same_crops_get_the_same_scores_everywhere(
     }
     for name, engine in engines.items():
         assert engine.runtime.name == ("onnx" if name == "onnx" else "torch")
-        found = np.array([engine.assess(path).logit for path in paths])
+        found = np.array([engine.assess(path, already_cropped=True).logit for path in paths])
         assert np.abs(found - expected).max() < 1e-4, name
         crops = engine.logits([read_image(path) for path in paths])
         assert np.abs(crops - expected).max() < 1e-4, name
@@ -249,14 +249,21 @@ def test_bytes_and_files_get_the_same(
         assert one.status == "ok"
 
 
-def test_a_network_for_crops_takes_pictures_as_they_are(crop_engine: Engine, photo: Photo) -> None:
+def test_a_network_for_crops_takes_pictures_with_a_face_as_they_are(
+    crop_engine: Engine, photo: Photo
+) -> None:
     image = read_image(photo(1))
     as_it_is = crop_engine.assess(photo(1))
     assert as_it_is.faces[0].box is None
     expected = crop_engine.logits([resize(image, crop_engine.preprocess)])[0]
     assert as_it_is.logit == pytest.approx(float(expected), abs=1e-6)
-    assert any("squeezed to a square" in note for note in as_it_is.notes)  # 192 x 144
-    assert result(crop_engine.assess(photo(1), already_cropped=True)) == result(as_it_is)
+    assert any("hardly are" in note for note in as_it_is.notes)  # 192 x 144
+    told = crop_engine.assess(photo(1), already_cropped=True)
+    assert told.logit == as_it_is.logit and told.notes == ()
+    nobody = crop_engine.assess(photo(0))
+    assert (nobody.status, nobody.logit, nobody.verdict) == ("no_face", None, "not_assessable")
+    assert "already_cropped" in str(nobody.reason)
+    assert crop_engine.assess(photo(0), already_cropped=True).status == "ok"
     looked_for = crop_engine.assess(photo(1), already_cropped=False)
     assert looked_for.faces[0].box is not None
     assert looked_for.logit != as_it_is.logit
@@ -361,7 +368,7 @@ def test_pictures_of_a_clip_are_one_item(crop_engine: Engine, remake: Remake, fa
         FramePicture(path, track=number // 3, frame=10 * number, timestamp_ms=400 * number)
         for number, path in enumerate(paths)
     ]
-    found = crop_engine.assess_frames(pictures, name="clip")
+    found = crop_engine.assess_frames(pictures, name="clip", already_cropped=True)
     whole(found)
     assert (found.name, found.status, found.media_type) == ("clip", "ok", "video")
     assert [(t.track, t.faces) for t in found.tracks] == [(0, 3), (1, 3)]
@@ -371,9 +378,11 @@ def test_pictures_of_a_clip_are_one_item(crop_engine: Engine, remake: Remake, fa
     assert [f.picture for f in found.faces] == list(range(6))
     assert found.faces[5].timestamp_ms == 2000
     assert found.tracks[1].logit == pytest.approx(single[3:].mean(), abs=1e-5)
-    narrow = remake(crop_engine, aggregation={"window": 1}).assess_frames(pictures, name="clip")
+    narrow = remake(crop_engine, aggregation={"window": 1}).assess_frames(
+        pictures, name="clip", already_cropped=True
+    )
     assert narrow.logit == pytest.approx(single.max(), abs=1e-5)
-    backwards = crop_engine.assess_frames(pictures[::-1], name="clip")
+    backwards = crop_engine.assess_frames(pictures[::-1], name="clip", already_cropped=True)
     assert backwards.logit == pytest.approx(found.logit, abs=1e-6)
 
 
@@ -383,7 +392,7 @@ def test_pictures_of_a_clip_that_cannot_be_read_are_counted(
     good = sorted(faces.rglob("*.jpg"))[0]
     gone = tmp_path / "gone.jpg"
     some = crop_engine.assess_frames(
-        [FramePicture(gone, 0, 0), FramePicture(good, 0, 1)], name="some"
+        [FramePicture(gone, 0, 0), FramePicture(good, 0, 1)], name="some", already_cropped=True
     )
     whole(some)
     assert some.status == "ok" and [face.picture for face in some.faces] == [1]
@@ -424,4 +433,6 @@ def test_a_score_that_is_no_number_is_an_error(
     state["head.bias"] = np.array([0, np.nan], np.float32)
     replace_file(bundle, "model.safetensors", save(state))
     with pytest.raises(BundleError, match="not a number"):
-        open_engine(bundle, runtime="torch").assess(sorted(faces.rglob("*.jpg"))[0])
+        open_engine(bundle, runtime="torch").assess(
+            sorted(faces.rglob("*.jpg"))[0], already_cropped=True
+        )

@@ -36,10 +36,12 @@ def only(path: Path) -> Item:
 
 def draw(engine: Engine, item: Item, path: Path) -> np.ndarray:
     picture = item.pictures[0].path
+    cropped = True if engine.preprocess.input == "crop" and item.media_type == "image" else None
+    cropped = cropped or (True if engine.preprocess.input == "crop" and item.is_frames else None)
     found = (
-        engine.assess_frames(item.pictures, name=item.name)
+        engine.assess_frames(item.pictures, name=item.name, already_cropped=cropped)
         if item.is_frames
-        else engine.assess(picture, name=item.name)
+        else engine.assess(picture, name=item.name, already_cropped=cropped)
     )
     assert found.status == "ok"
     write_overlay(path, item, found)
@@ -124,13 +126,13 @@ def test_the_largest_pictures_are_drawn_smaller(crops: Engine, tmp_path: Path) -
         ("a.jpg", "a.jpg.jpg"),
         ("x/y/a.mp4", "x/y/a.mp4.jpg"),
         ("/data/a.jpg", "data/a.jpg.jpg"),
-        ("../../a.jpg", "a.jpg.jpg"),
-        ("x/../../../etc/passwd", "x/etc/passwd.jpg"),
+        ("../../a.jpg", "a.jpg-bafe3d6f12c81f19.jpg"),
+        ("x/../../../etc/passwd", "x/etc/passwd-e76bfc0b9249957a.jpg"),
         ("./a.jpg", "a.jpg.jpg"),
-        ("..", "unnamed.jpg"),
+        ("..", "unnamed-5ec1f7e700f37c3d.jpg"),
         ("/", "unnamed.jpg"),
         (".", "unnamed.jpg"),
-        ("...", "unnamed.jpg"),
+        ("...", "unnamed-ab5df625bc76dbd4.jpg"),
         ("Ärger/日本🙂.mp4", "Ärger/日本🙂.mp4.jpg"),
         ("line\nbreak", "line\nbreak.jpg"),
     ],

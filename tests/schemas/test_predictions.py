@@ -14,7 +14,7 @@ import pytest
 
 from deepfake_lightning.errors import TableError
 from deepfake_lightning.schemas import read_predictions, write_predictions
-from deepfake_lightning.schemas.predictions_writer import PredictionsWriter
+from deepfake_lightning.schemas.table_writer import TableWriter
 
 FORMATS = ("csv", "parquet", "json")
 ODD_NAMES = (
@@ -92,7 +92,7 @@ def record(path: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_row_by_row_it_is_the_same_table(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
-    with PredictionsWriter(path) as writer:
+    with TableWriter(path) as writer:
         writer.add(record("a.jpg", logit=1 / 3, frame=3, timestamp_ms=40_000_000, box="1,2,3,4"))
         writer.add(record("b.jpg", logit=None, status="no_face", reason="no face was found"))
         writer.add(record("c.jpg", logit=-1e-17, label=1, version="v1.0.0", track_id=0))
@@ -111,7 +111,7 @@ def test_row_by_row_it_is_the_same_table(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_names_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
-    with PredictionsWriter(path) as writer:
+    with TableWriter(path) as writer:
         for name in ODD_NAMES:
             writer.add(record(name))
     rows = read_predictions(path)
@@ -122,7 +122,7 @@ def test_names_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_without_rows(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
-    with PredictionsWriter(path):
+    with TableWriter(path):
         pass
     assert len(read_predictions(path)) == 0
 
@@ -130,7 +130,7 @@ def test_a_table_without_rows(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_more_rows_than_are_kept_in_memory(tmp_path: Path, suffix: str) -> None:
     path, count = tmp_path / f"a.{suffix}", 50_003
-    with PredictionsWriter(path) as writer:
+    with TableWriter(path) as writer:
         for number in range(count):
             writer.add(record(f"{number}.jpg", logit=number / 7))
     rows = read_predictions(path)
@@ -150,10 +150,10 @@ def test_json_is_a_plain_list(table: pd.DataFrame, tmp_path: Path) -> None:
 def test_what_fails_on_the_way_leaves_what_was_there(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     path.write_text("of yesterday")
-    with pytest.raises(KeyError, match="lost"), PredictionsWriter(path) as writer:
+    with pytest.raises(KeyError, match="lost"), TableWriter(path) as writer:
         writer.append(pd.DataFrame([record("a.jpg")]))
         raise KeyError("lost")
-    with pytest.raises(TableError, match="column logit"), PredictionsWriter(path) as writer:
+    with pytest.raises(TableError, match="column logit"), TableWriter(path) as writer:
         writer.add(record("a.jpg", logit=None))  # found out at the end
     assert path.read_text() == "of yesterday"
     assert list(tmp_path.iterdir()) == [path]
@@ -162,7 +162,7 @@ def test_what_fails_on_the_way_leaves_what_was_there(tmp_path: Path, suffix: str
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.gz"])
 def test_other_formats_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(TableError, match="neither CSV, Parquet nor JSON"):
-        PredictionsWriter(tmp_path / name)
+        TableWriter(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,9 +180,9 @@ _CHILD = """
 import sys
 from pathlib import Path
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.schemas.predictions_writer import PredictionsWriter
+from deepfake_lightning.schemas.table_writer import TableWriter
 try:
-    with PredictionsWriter(Path(sys.argv[1])) as writer:
+    with TableWriter(Path(sys.argv[1])) as writer:
         for number in range(5000):
             writer.add({"path": str(hash(str(number))), "video_id": "a", "status": "ok",
                         "logit": number / 7})

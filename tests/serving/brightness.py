@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from deepfake_lightning.errors import MediaError
@@ -38,7 +39,8 @@ class Brightness:
             self.at_once = max(self.at_once, self._now)
         try:
             assert self.may_go.wait(20)
-            return self._assess(source, name or "upload", already_cropped)
+            found = self._assess(source, name or "upload", already_cropped)
+            return replace(found, demo=self.is_demo, bundle=self.digest)
         finally:
             with self._lock:
                 self._now -= 1

@@ -48,7 +48,7 @@ def test_a_picture_is_scored_and_logged(server, encode, kind):
     assert 0.5 < record["score"] < 1
     assert record["not_covered"] and record["meaning"] and record["milliseconds"]
     assert record["version"] == "v0.0.1"
-    assert "demo" not in record
+    assert record["demo"] is False
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
     row = server.log.find(record["request_id"])
@@ -282,3 +282,21 @@ def test_without_a_token_other_host_names_are_refused(server, encode, host):
 def test_without_a_token_names_of_this_machine_are_answered(server, encode, host):
     answer = server.client.post("/v1/predict", content=encode(), headers={"Host": host})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://example.com", "null", "http://127.0.0.1.example.com"])
+def test_pages_of_other_sites_cannot_make_it_work(server, encode, origin):
+    answer = server.client.post("/v1/predict", content=encode(), headers={"Origin": origin})
+    assert answer.status_code == 403
+    own = {"Origin": "http://localhost:8000"}
+    assert server.client.post("/v1/predict", content=encode(), headers=own).status_code == 200
+
+
+def test_a_parameter_is_given_once(server, encode):
+    twice = "/v1/predict?already_cropped=false&already_cropped=true"
+    assert server.client.post(twice, content=encode()).status_code == 400
+
+
+def test_an_address_with_something_behind_it_is_no_loopback(server, encode):
+    answer = server.client.post("/v1/predict", content=encode(), headers={"Host": "[::1]evil.com"})
+    assert answer.status_code == 403

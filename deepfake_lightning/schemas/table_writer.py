@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from deepfake_lightning.errors import TableError
 from deepfake_lightning.schemas.predictions import COLUMNS, predictions_rows
-from deepfake_lightning.schemas.table import SUFFIXES, csv_text
+from deepfake_lightning.schemas.table import SUFFIXES, Column, csv_text
 from deepfake_lightning.storage import atomic_write
 
 FORMATS = (*SUFFIXES, ".json")
@@ -23,7 +23,7 @@ _ROWS_AT_A_TIME = 50_000
 
 def write_predictions(path: Path, frame: pd.DataFrame) -> None:
     """Check and write a predictions table (CSV, Parquet or JSON, by suffix), atomically."""
-    with PredictionsWriter(path) as writer:
+    with TableWriter(path) as writer:
         writer.append(frame)
 
 
@@ -40,20 +40,27 @@ def check_format(path: Path) -> None:
         )
 
 
-class PredictionsWriter:
-    """Writes a predictions table of any length, atomically: at its end it is there, or nothing.
+class TableWriter:
+    """Writes a table of any length, atomically: at its end it is there, or nothing.
 
     Args:
         path: CSV, Parquet or JSON (a list of rows), by suffix.
+        columns: its columns, in order.
+        check: returns rows checked and typed.
 
     Raises:
         TableError: the suffix is another, or rows break the schema.
         StorageError: the disk refused.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: tuple[Column, ...] = COLUMNS,
+        check: Callable[[pd.DataFrame, Path], pd.DataFrame] = predictions_rows,
+    ) -> None:
         check_format(path)
-        self._path = path
+        self._path, self._columns, self._check = path, columns, check
         self._stack = ExitStack()
         self._waiting: list[dict[str, Any]] = []
         self._write: Callable[[pd.DataFrame], None] = lambda rows: None
@@ -61,7 +68,7 @@ class PredictionsWriter:
 
     def __enter__(self) -> Self:
         file = self._stack.enter_context(atomic_write(self._path))
-        rows = _KINDS[self._path.suffix.lower()](file)
+        rows = _KINDS[self._path.suffix.lower()](file, self._columns)
         self._write, self._end = rows.append, rows.close
         return self
 
@@ -77,7 +84,7 @@ class PredictionsWriter:
     def append(self, frame: pd.DataFrame) -> None:
         """Write rows, checked."""
         rows = frame.reset_index(drop=True).assign(schema=1)
-        self._write(predictions_rows(rows, self._path))
+        self._write(self._check(rows, self._path))
 
     def add(self, row: dict[str, Any]) -> None:
         """Write a row, some time before the end."""
@@ -92,7 +99,7 @@ class PredictionsWriter:
 
 
 class _Rows(Protocol):
-    def __init__(self, file: IO[bytes]) -> None: ...
+    def __init__(self, file: IO[bytes], columns: tuple[Column, ...]) -> None: ...
 
     def append(self, rows: pd.DataFrame) -> None: ...
 
@@ -100,9 +107,9 @@ class _Rows(Protocol):
 
 
 class _CsvRows:
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], columns: tuple[Column, ...]) -> None:
         self._file = file
-        file.write(",".join(column.name for column in COLUMNS).encode() + b"\n")
+        file.write(",".join(column.name for column in columns).encode() + b"\n")
 
     def append(self, rows: pd.DataFrame) -> None:
         self._file.write(csv_text(rows, header=False).encode())
@@ -112,9 +119,9 @@ class _CsvRows:
 
 
 class _ParquetRows:
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], columns: tuple[Column, ...]) -> None:
         kinds = {"string": pa.string(), "Int64": pa.int64(), "Float64": pa.float64()}
-        self._schema = pa.schema([(column.name, kinds[column.dtype]) for column in COLUMNS])
+        self._schema = pa.schema([(column.name, kinds[column.dtype]) for column in columns])
         self._writer = pq.ParquetWriter(file, self._schema)
 
     def append(self, rows: pd.DataFrame) -> None:
@@ -126,7 +133,7 @@ class _ParquetRows:
 
 
 class _JsonRows:
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], columns: tuple[Column, ...]) -> None:
         self._file = file
         self._before = b"[\n"
 
