@@ -53,6 +53,11 @@ def _score(verb: str, args: list[str]) -> int:
     cli = _guarded(lambda: TrainingCLI([verb, *args]))
     report = next(c for c in cli.trainer.callbacks if isinstance(c, EvaluationReport))  # type: ignore[attr-defined]
     _once(_print_report)(verb, report)
+    if cli.looks > 1:
+        Console().print(
+            f"the test split of these data has been scored {cli.looks} times: what is chosen by it "
+            "is not measured by it", soft_wrap=True,
+        )  # fmt: skip
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 
 from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
 from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
 from deepfake_lightning.callbacks.interruption import Interruption
+from deepfake_lightning.data.audit import AuditReport, check_before_training, record_look
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
@@ -25,6 +28,8 @@ from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VE
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
 from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
 from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
+
+log = logging.getLogger(__name__)
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
 _CHECKPOINT_DEFAULTS = {
@@ -49,6 +54,8 @@ class TrainingCLI(LightningCLI):
     model: DeepfakeDetector
     datamodule: DeepfakeDataModule
     interrupted = False
+    audit: AuditReport | None = None
+    looks = 0
 
     def __init__(self, args: list[str]) -> None:
         own: dict[str, Any] = {"allow_abbrev": False, "exit_on_error": False}
@@ -98,6 +105,9 @@ class TrainingCLI(LightningCLI):
                             help="version of the model to be")  # fmt: skip
         parser.add_argument("--workspace", type=str | None, default=None,
                             help="where runs and reports go (default: mlops)")  # fmt: skip
+        parser.add_argument("--audit_allow", type=list[str], default=[],
+                            help="findings of the data's audit to train with all the same, by "
+                            "name; the run records them")  # fmt: skip
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(_CHECKPOINT_DEFAULTS)
@@ -153,6 +163,11 @@ class TrainingCLI(LightningCLI):
             require_direction(settings["monitor"], settings["mode"], group)
         check_names(self.settings)
         self.datamodule.setup("fit")
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            self.audit = check_before_training(self.datamodule.load(), self.settings["audit_allow"])
+            for finding in self.audit.findings:
+                if finding.severity != "note":
+                    log.warning("the data's audit: %s", finding.what)
         if self.ckpt_path is None:
             self.model.load_pretrained()
         else:
@@ -174,8 +189,14 @@ class TrainingCLI(LightningCLI):
         self.trainer.validate(verbose=False, **kwargs)
 
     def test(self, **kwargs: Any) -> None:
-        """Score ``test``, likewise."""
+        """Score ``test``, likewise; how often that has been done is counted."""
         self.trainer.test(verbose=False, **kwargs)
+        if self.trainer.is_global_zero and self.ckpt_path is not None:
+            place = Workspace.find(self.settings["workspace"])
+            scored = file_hash(self.ckpt_path)
+            self.looks = record_look(
+                place, self.datamodule.load(), "test", scored=scored, command="test"
+            )
 
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))

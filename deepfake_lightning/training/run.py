@@ -152,6 +152,10 @@ def _record(cli: TrainingCLI, result: RunResult, started: datetime) -> dict[str,
             "unreadable": {manifest.rows["path"].iloc[row]: fault
                            for row, fault in cli.datamodule.damaged.items()},
         },
+        "audit": None if cli.audit is None else {
+            "findings": [asdict(finding) for finding in cli.audit.findings],
+            "allowed": list(cli.settings["audit_allow"]),
+        },
         "device": str(cli.trainer.strategy.root_device),
         "python": platform.python_version(),
         "packages": {name: package_version(name) for name in _PACKAGES},

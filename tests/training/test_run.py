@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from deepfake_lightning import train
 from deepfake_lightning.errors import (
     CheckpointError,
     LayoutError,
+    SplitError,
     UndefinedMetricError,
     UsageError,
 )
@@ -175,3 +177,28 @@ def test_train_takes_paths(tmp_path: Path, faces: Path, tiny_flags: Flags) -> No
     config = {"data": {"root": faces}, "trainer": {"fast_dev_run": True}}
     flags = [flag for flag in tiny_flags(tmp_path) if not flag.startswith("--data.root")]
     assert train(config, *flags).status == "finished"
+
+
+def test_data_that_leak_are_not_trained_on_unless_they_are_allowed_by_name(
+    tiny_flags: Callable[..., list[str]], tmp_path: Path, make_faces: Callable[..., Path]
+) -> None:
+    faces = make_faces(tmp_path / "faces", people=12)
+    rows = [
+        f"{kind}/person{n}.jpg,{kind},{'train' if n < 8 else 'val'}"
+        for kind in ("real", "fake")
+        for n in range(12)
+    ]
+    shutil.copy(faces / "real/person0.jpg", faces / "real/person11.jpg")  # in train and in val
+    (faces / "index.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    flags = ["fit", *tiny_flags(tmp_path / "w", "--trainer.max_epochs=1"), f"--data.root={faces}"]
+    with pytest.raises(SplitError, match="same_content") as caught:
+        fit(flags)
+    assert "--audit_allow [same_content]" in caught.value.next_step
+    assert not (tmp_path / "w").exists()
+    with pytest.raises(UsageError, match="unknown kind"):
+        fit([*flags, "--audit_allow=[anything]"])
+    result = fit([*flags, "--audit_allow=[same_content]"])
+    assert result.run_dir is not None
+    record = json.loads((result.run_dir / "run.json").read_text())["audit"]
+    assert record["allowed"] == ["same_content"]
+    assert "same_content" in {finding["kind"] for finding in record["findings"]}

@@ -192,3 +192,10 @@ def test_balanced_class_weights_are_those_of_the_training(
     quiet = ["--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
     cli = TrainingCLI(["validate", "--ckpt_path", str(result.best_checkpoint), *quiet])
     assert _report(cli).values["loss"] == pytest.approx(result.metrics["val/loss"], abs=1e-6)
+
+
+def test_each_look_at_a_test_split_is_counted(trained: Any, tmp_path: Path) -> None:
+    args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
+            str(tmp_path), "--trainer.enable_progress_bar=false"]  # fmt: skip
+    assert [TrainingCLI(args).looks for _ in range(3)] == [1, 2, 3]
+    assert len((tmp_path / "evaluation/looks.jsonl").read_text().splitlines()) == 3

@@ -142,8 +142,8 @@ def check_before_training(
         raise SplitError(
             f"{report.origin} leaks:\n" + "\n".join(f"  {f.kind}: {f.what}" for f in refused),
             why="its figures would be better than the detector is",
-            next_step=f"{refused[0].next_step}; or allow it by name ("
-            f"{', '.join(dict.fromkeys(f.kind for f in refused))}), which the run records",
+            next_step=f"{refused[0].next_step}; or train all the same, which the run records: "
+            f"--audit_allow [{','.join(dict.fromkeys(f.kind for f in refused))}]",
         )
     return report
 

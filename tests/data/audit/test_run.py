@@ -47,7 +47,7 @@ def test_leaks_stop_a_training_unless_allowed_by_name(clean: Manifest) -> None:
     leaking = clean.with_rows(clean.rows.assign(group_id="one"))
     with pytest.raises(SplitError, match="identity_across_splits") as caught:
         check_before_training(leaking)
-    assert "allow it by name (identity_across_splits)" in caught.value.next_step
+    assert "--audit_allow [identity_across_splits]" in caught.value.next_step
     report = check_before_training(leaking, ["identity_across_splits"])
     assert [one.kind for one in report.of("error")] == ["identity_across_splits"]
     with pytest.raises(UsageError, match="identities"):
