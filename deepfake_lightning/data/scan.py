@@ -67,14 +67,17 @@ def usable_rows(
     """
     scored = split == "test"
     usable = manifest.usable()
-    check_classes(manifest.rows[usable], split, manifest.origin, one_class=scored, drawn=drawn)
+    asked: dict[str, bool] = {
+        "one_class": scored, "drawn": drawn, "official": manifest.policy == "official"
+    }  # fmt: skip
+    check_classes(manifest.rows[usable], split, manifest.origin, **asked)
     chosen = (manifest.rows["split"] == split) & usable
     if not scored:  # media without a label teach nothing, but can be scored
         chosen &= manifest.rows["label"].notna()
     found = scan_media(manifest, np.flatnonzero(chosen.to_numpy(bool)), quiet=quiet)
     report_damaged(manifest, found.faults, int(chosen.sum()), strict=strict, quiet=quiet)
     left = manifest.rows.iloc[found.rows]
-    check_classes(left, split, manifest.origin, one_class=scored, drawn=drawn)
+    check_classes(left, split, manifest.origin, **asked)
     lost = found.faults.index.to_numpy(np.int64).tolist()
     damaged = dict(zip(lost, found.faults.astype(str), strict=True))
     return Usable(found.rows, found.digests, damaged)

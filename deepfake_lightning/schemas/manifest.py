@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -73,8 +74,10 @@ class ManifestMetadata(BaseModel):
         schema_version: version of the manifest's schema (``schema`` in the file).
         root: folder the paths are relative to, as given when it was written; a
             relative one is relative to the manifest's own folder.
-        policy: how splits were made: ``group`` (drawn, by identity), ``official`` (as
-            published, even where identities are shared), ``given`` or ``none``.
+        policy: how splits were made: ``group`` (drawn, what belongs together on one side),
+            ``identity`` or ``group+identity`` (drawn by person, crossing fakes set aside),
+            ``official`` (as published, even where identities are shared), a protocol by its name,
+            ``given`` or ``none``.
         split_seed: seed of the split, None where nothing was drawn.
         counts: rows per split and label, for the reader's eye.
         content_hash: SHA-256 over the rows.
@@ -137,6 +140,18 @@ class Manifest:
         """Return the SHA-256 over all rows, independent of file format and row order."""
         hashes = pd.util.hash_pandas_object(self.rows.astype("string").fillna(""), index=False)
         return hashlib.sha256(hashes.sort_values().to_numpy().tobytes()).hexdigest()
+
+
+def joint_policy(policies: Iterable[str]) -> str:
+    """Return the policy of splits of several origins together.
+
+    Official splits stay so: where they leak, reports have to say it. What was drawn in different
+    ways is ``given``.
+    """
+    found = set(policies) - {"none"}
+    if "official" in found or len(found) == 1:
+        return "official" if "official" in found else found.pop()
+    return "given" if found else "none"
 
 
 def manifest_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

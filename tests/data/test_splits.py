@@ -224,3 +224,14 @@ def test_the_next_step_can_help(make_rows: Rows, drawn: bool, helps: str, cannot
             check_classes(rows, split, "x.csv", drawn=drawn)
         assert helps in caught.value.next_step
         assert cannot not in caught.value.next_step
+
+
+def test_published_splits_that_lack_one_are_not_drawn_anew(
+    make_rows: Callable[..., pd.DataFrame],
+) -> None:
+    """Celeb-DF publishes a test list alone: new splits would train on it."""
+    rows = make_rows(4, split="test")
+    with pytest.raises(SplitError) as caught:
+        check_classes(rows, "train", "Celeb-DF-v2", official=True)
+    assert "resplit" not in caught.value.next_step
+    assert "data split Celeb-DF-v2 --out" in caught.value.next_step

@@ -13,7 +13,7 @@ import pandas as pd
 from deepfake_lightning.data.extraction.journal import Entry, Journal
 from deepfake_lightning.data.extraction.sources import Source
 from deepfake_lightning.schemas import Manifest, write_manifest
-from deepfake_lightning.schemas.manifest import COLUMNS, manifest_rows
+from deepfake_lightning.schemas.manifest import COLUMNS, joint_policy, manifest_rows
 from deepfake_lightning.schemas.table import write_table
 from deepfake_lightning.storage import remove_unfinished
 
@@ -92,7 +92,7 @@ def _manifest(journal: Journal, sources: Sequence[Source], entries: list[Entry])
     records = [row for source, entry in found for row in _rows(source, entry, journal)]
     path = journal.out / MANIFEST
     rows = manifest_rows(pd.DataFrame(records, columns=[c.name for c in COLUMNS]), path)
-    policy = "given" if rows["split"].notna().any() else "none"
+    policy = joint_policy(source.policy for source in sources)
     return Manifest(rows, journal.out, path, policy, journal.settings)
 
 

@@ -32,11 +32,13 @@ class Source:
         file: where it is.
         fields: what is known of it: the columns of :data:`KEPT`, ``frame`` of a picture that is a
             frame of a clip, and ``media_type``.
+        policy: how the splits of its manifest were made.
     """
 
     key: str
     file: Path
     fields: dict[str, Any]
+    policy: str = "none"
 
 
 def list_sources(
@@ -116,7 +118,7 @@ def _from_manifest(manifest: Manifest) -> list[Source]:
     # None, and not pandas' NA: the fields travel to other processes and into JSON.
     plain = rows[columns].astype(object).where(rows[columns].notna(), None)
     return [
-        Source(f"{fields['dataset']}/{path}", manifest.root / path, fields)
+        Source(f"{fields['dataset']}/{path}", manifest.root / path, fields, manifest.policy)
         for path, fields in zip(rows["path"], plain.to_dict("records"), strict=True)
     ]
 

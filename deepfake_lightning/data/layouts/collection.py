@@ -16,6 +16,7 @@ from deepfake_lightning.data.layouts.layout import Found, Layout, Options
 from deepfake_lightning.data.layouts.leftovers import with_leftovers
 from deepfake_lightning.errors import LayoutError, UsageError
 from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.schemas.manifest import joint_policy
 
 _NAMED_BY_FOLDER = frozenset({"class_folders", "index_file"})
 
@@ -101,8 +102,7 @@ def joined(parts: Sequence[Indexed], out: Path) -> Manifest:
     _refuse_shared_names(parts)
     _refuse_twice(tables, "video_id")
     rows = pd.concat(tables, ignore_index=True)
-    policies = {manifest.policy for manifest in manifests}
-    policy = next((p for p in ("official", "group", "given") if p in policies), "none")
+    policy = joint_policy(manifest.policy for manifest in manifests)
     return Manifest(rows, root, out, policy, extractions[0])
 
 

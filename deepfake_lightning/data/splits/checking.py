@@ -56,6 +56,7 @@ def check_classes(
     *,
     one_class: bool = False,
     drawn: bool = False,
+    official: bool = False,
 ) -> None:
     """Refuse a split that is empty or, unless ``one_class``, holds one class only or no label.
 
@@ -65,11 +66,14 @@ def check_classes(
         origin: where the rows come from, for messages.
         one_class: one class is enough, and none.
         drawn: the splits were drawn and not given with the data, which says what can help.
+        official: they are as published: new ones would train on what others test with.
 
     Raises:
         SplitError: names the split and what it lacks.
     """
     anew = "draw with another --data.split_seed" if drawn else _RESPLIT
+    if official:
+        anew = f"draw those that are missing: deepfake-lightning data split {origin} --out FILE"
     labels = rows.loc[rows["split"] == split, "label"]
     if labels.empty:
         there = ", ".join(sorted(rows["split"].dropna().unique())) or "none"

@@ -19,9 +19,10 @@ import pytest
 
 from deepfake_lightning.data.extraction import Summary, extract, list_sources
 from deepfake_lightning.data.extraction.journal import Journal
+from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.media import read_image
-from deepfake_lightning.schemas import Extraction, FaceSearch, read_manifest
+from deepfake_lightning.schemas import Extraction, FaceSearch, read_manifest, write_manifest
 from deepfake_lightning.storage import lock
 
 SETTINGS = Extraction(sampling="even:4", size=64)
@@ -406,3 +407,15 @@ def test_killed_twenty_times_at_random_moments(
         process.communicate()
     run(portrait_clips, out)
     assert content(out) == content(extracted)
+
+
+@pytest.mark.parametrize("policy", ["official", "group+identity"])
+def test_how_splits_were_made_is_carried_over(
+    portrait_clips: Path, tmp_path: Path, policy: str
+) -> None:
+    manifest = read_media(portrait_clips)
+    rows = manifest.rows[manifest.rows["path"].str.contains("p[01].mp4")].assign(split="test")
+    listed = tmp_path / "manifest.csv"
+    write_manifest(manifest.with_rows(rows), listed, policy=policy)
+    extract(list_sources([listed]), [listed], tmp_path / "out", SETTINGS, workers=1)
+    assert read_manifest(tmp_path / "out/manifest.parquet").policy == policy
