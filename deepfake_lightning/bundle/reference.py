@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from deepfake_lightning.media import to_input
 from deepfake_lightning.media.quality import QUALITY_FEATURES, quality
 from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import Manifest, Preprocess, Sampling
+
+log = logging.getLogger(__name__)
 
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Inputs float32 [B, 3, S, S] -> logits [B] and features [B, F]."""
@@ -64,7 +67,7 @@ def score_reference(
 ) -> Reference:
     """Score whole items of a split, drawn at random until there are ``most`` pictures.
 
-    Media that cannot be read any more are left out.
+    Media that cannot be read any more are counted in a warning, and left out.
 
     Args:
         manifest: with splits.
@@ -94,7 +97,7 @@ def score_reference(
         raise DataError(
             f"no picture of the {split} split of {manifest.origin} can be scored",
             why="a bundle holds what its detector says of data like those it was trained for",
-            next_step="put the media back where they were, or pass --data",
+            next_step="put the media back where they were",
         )
     logit, features, measured_all = (np.concatenate(c) for c in zip(*columns, strict=True))
     keys = np.asarray(found, np.int64)
@@ -134,14 +137,19 @@ def _draw(
 def _pictures(
     reader: ClipReader, rows: NDArray[np.int64], progress: Callable[[int, int], None]
 ) -> Iterator[tuple[int, int, int, NDArray[np.uint8]]]:
+    faults: list[str] = []
     for done, row in enumerate(rows.tolist(), 1):
         try:
             pictures = reader.pictures(row)
-        except MediaError:
+        except MediaError as error:
+            faults.append(error.what)
             pictures = []
         for picture in pictures:
             yield row, picture.track, picture.frame, picture.image
         progress(done, len(rows))
+    if faults:
+        log.warning("%d of %d media of the reference cannot be read, and have no part in it: %s",
+                    len(faults), len(rows), faults[0])  # fmt: skip
 
 
 def _batches(

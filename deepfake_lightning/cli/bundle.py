@@ -79,9 +79,12 @@ def verify(bundle: str, json: bool = False) -> None:
         _write({"bundle": bundle, "digest": loaded.digest, "golden_difference": difference,
                 **loaded.record.to_dict()})  # fmt: skip
         return
+    said = "it finds no face in its golden pictures: no score could be compared"
+    if difference is not None:
+        said = "its golden pictures get the logits they must get "
+        said += f"(largest difference {difference:.1e})"
     Console().print(
-        f"{folder}: {loaded.record.version}, whole; sha256 {loaded.digest}\n"
-        f"its golden pictures get the logits they must get (largest difference {difference:.1e})",
+        f"{folder}: {loaded.record.version}, whole; sha256 {loaded.digest}\n{said}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -58,7 +58,8 @@ def predict(
         overlay: folder for pictures with boxes and scores; of clips, the frames with the highest
             scores.
         already_cropped: the pictures show one face each, cut out already (default: those of
-            extracted data sets; all, where the detector was trained on crops of unknown making).
+            extracted data sets; where the detector was trained on crops of unknown making, those
+            of all data sets with labels, and others in which a face is seen).
         runtime: 'onnx' or 'torch' (default: ONNX for bundles on the CPU).
         device: cpu, cuda, cuda:1, ...
         precision: of PyTorch.

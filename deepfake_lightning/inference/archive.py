@@ -56,7 +56,7 @@ def score_archive(
         out: the predictions table (CSV, Parquet, JSON); None: none is written, and a stopped
             scoring begins anew.
         overlays: folder for pictures with boxes and scores.
-        workers: processes; None: as many as there are cores, and none for a single item.
+        workers: processes; None: as many as there are cores, and none for a single picture.
         timeout: seconds that one item may take.
         overwrite: replace a table that exists.
         shown: how many items the tally keeps, at most.
@@ -76,11 +76,12 @@ def score_archive(
             progress(found)
             tally.add(found.to_dict())
         return tally
-    if out.exists() and not overwrite:
-        raise UsageError(
-            f"{out} exists already", next_step="name another --out, or pass --overwrite true"
-        )
     check_format(out)
+    for table in (out, items_path(out)):
+        if table.exists() and not overwrite:
+            raise UsageError(
+                f"{table} exists already", next_step="name another --out, or pass --overwrite true"
+            )
     ledger = Ledger(out, _settings(archive, engine))
     with lock(ledger.lines, timeout=2.0):
         ledger.open()
@@ -151,7 +152,7 @@ def _settings(archive: Archive, engine: EngineSource) -> Record:
 
 @dataclass(frozen=True)
 class _Team:
-    """Who does the scoring: processes, or this one for a single item."""
+    """Who does the scoring: processes, or this one for a single picture."""
 
     engine: EngineSource
     overlays: Path | None
@@ -164,12 +165,14 @@ class _Team:
     ) -> Generator[tuple[Item, Assessment], None, None]:
         """Yield items with their assessments, as they are done."""
         engine = opened(self.engine)
-        if number == 1 and self.alone:  # a second and a half sooner than in a process of its own
-            for item in items:
+        if number == 1 and self.alone:
+            item = next(items)
+            if item.media_type == "image":  # a second and a half sooner than in another process
                 job = Job(self.engine, item, self.overlays)
                 found = run_here(assess_item, job, raised=_END_ALL)
                 yield item, _assessment(item, found, engine)
-            return
+                return
+            items = iter([item])
         # All processes open what was opened here, or none does.
         same = replace(self.engine, digest=engine.digest)
         results = run_jobs(
@@ -195,7 +198,8 @@ def _write(
     progress: Callable[[Assessment | None], None],
 ) -> Tally:
     tally = Tally(shown)
-    with TableWriter(items_path(out), ITEM_COLUMNS, item_rows) as items, TableWriter(out) as faces:
+    # The table that was asked for is written last: once it is there, all is.
+    with TableWriter(out) as faces, TableWriter(items_path(out), ITEM_COLUMNS, item_rows) as items:
         for item, record in ledger.records(iter(archive)):
             tally.add(record)
             items.add(item_row(item, record))

@@ -34,15 +34,17 @@ class _Golden(BaseModel):
     pictures: tuple[_Picture, ...] = Field(min_length=1)
 
 
-def golden_difference(engine: Engine, bundle: Bundle) -> float:
+def golden_difference(engine: Engine, bundle: Bundle) -> float | None:
     """Score a bundle's golden pictures; return the largest difference of a logit.
+
+    None where the detector finds no face in any of them, there as here: nothing is compared.
 
     Raises:
         BundleError: a picture's logit, or the number of its faces, is another than it has to be.
     """
     golden = _read(bundle)
     crops = True if bundle.preprocess.input == "crop" else None
-    largest = 0.0
+    differences = []
     for picture in golden.pictures:
         found = engine.assess(bundle.read(picture.file), name=picture.file, already_cropped=crops)
         if found.status == "unreadable" or len(found.faces) != picture.faces:
@@ -54,8 +56,8 @@ def golden_difference(engine: Engine, bundle: Bundle) -> float:
         if difference > golden.tolerance:
             raise _other(bundle, picture.file, f"a logit of {picture.logit:.4f}",
                          f"{found.logit:.4f}")  # fmt: skip
-        largest = max(largest, difference)
-    return largest
+        differences.append(difference)
+    return max(differences, default=None)
 
 
 def _read(bundle: Bundle) -> _Golden:

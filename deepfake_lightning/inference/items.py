@@ -42,7 +42,7 @@ class Item:
         known: what is known of it, by the names of :data:`KNOWN`.
         is_frames: there are pictures of a clip, and not its file.
         already_cropped: they show one face each; None: as the detector takes pictures.
-        is_listed: it is of a data set (a manifest, an index, folders real and fake).
+        is_listed: it is of a data set with labels (a manifest, an index, folders real and fake).
         status: what an extraction has found: ``no_face`` or ``unreadable``; None: to be scored.
     """
 
@@ -269,17 +269,16 @@ def _of_folder(path: Path) -> Manifest:
 
 def _tell_of_others(folder: Path, media: int) -> None:
     """Say how many files of a folder are not looked at: nothing is left out without a word."""
-    names = [
-        name
-        for parent, folders, names in os.walk(folder)
-        if not Path(parent).name.startswith(".") or parent == str(folder)
-        for name in names
-        if not name.startswith(".")
-    ]
-    if len(names) > media:
-        kinds = Counter(Path(name).suffix.lower() or "none" for name in names)
-        known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        odd = sorted(kind for kind in kinds if kind not in known)[:8]
+    kinds: Counter[str] = Counter()
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        kinds.update(
+            os.path.splitext(name)[1].lower()  # noqa: PTH122  (there may be a million)
+            for name in names
+            if not name.startswith(".")
+        )
+    if kinds.total() > media:
+        odd = sorted((kinds.keys() - IMAGE_SUFFIXES) - VIDEO_SUFFIXES)[:8]
         log.warning("%s: %d files are neither pictures nor videos by their suffix (%s), and are "
-                    "not looked at; name one to try it", folder, len(names) - media,
-                    ", ".join(odd) or "links and pipes")  # fmt: skip
+                    "not looked at; name one to try it", folder, kinds.total() - media,
+                    ", ".join(kind or "none" for kind in odd) or "links and pipes")  # fmt: skip

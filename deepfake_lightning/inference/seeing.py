@@ -112,8 +112,8 @@ class Viewer:
         share = found[0].size * self._preprocess.margin / max(height, width)
         if share < _MUCH_SMALLER or max(height, width) > _SQUARE_ENOUGH * min(height, width):
             look.note(
-                f"taken whole for a face crop, which {width} x {height} pixels with such a face "
-                "hardly are: already_cropped=false cuts the face out"
+                "taken whole for a face crop, which a picture of this shape and with such a face "
+                "hardly is: already_cropped=false cuts the face out"
             )
         return True
 

@@ -7,8 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from anyio import fail_after
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -21,7 +20,6 @@ from starlette.responses import JSONResponse
 from deepfake_lightning import __version__
 from deepfake_lightning.media.image_headers import picture_size
 from deepfake_lightning.monitoring import PredictionLog
-from deepfake_lightning.schemas.assessment import Assessment
 from deepfake_lightning.serving.admission import Admission
 from deepfake_lightning.serving.answers import (
     HEALTH,
@@ -34,6 +32,7 @@ from deepfake_lightning.serving.answers import (
     on_refusal,
     on_wrong_parameter,
 )
+from deepfake_lightning.serving.assessor import Assessor
 from deepfake_lightning.serving.limits import MAX_BYTES, BodyLimit, Guard
 from deepfake_lightning.serving.request_log import RequestLog
 
@@ -46,31 +45,6 @@ _BODY = {
     "description": f"the bytes of one picture: {_KINDS}",
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
-
-
-class Assessor(Protocol):
-    """What the app asks for results: a detector that threads can share."""
-
-    @property
-    def version(self) -> str:
-        """The detector's version."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the detector's bundle."""
-        ...
-
-    @property
-    def is_demo(self) -> bool:
-        """Whether it was trained on drawn faces, to prove the pipeline."""
-        ...
-
-    def assess(
-        self, source: bytes | Path, *, name: str | None = None, already_cropped: bool | None = None
-    ) -> Assessment:
-        """Return what is found out about a picture; damaged ones are ``unreadable``."""
-        ...
 
 
 class PredictQuery(BaseModel):

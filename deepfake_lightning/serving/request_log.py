@@ -6,26 +6,18 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from typing import Protocol
 
 from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepfake_lightning.monitoring import LoggedRequest, PredictionLog
 from deepfake_lightning.serving.answers import PREDICT, Exchange
+from deepfake_lightning.serving.assessor import Assessor
 
 logger = logging.getLogger(__name__)
 
 _NOT_LOGGED = frozenset({401, 403})  # strangers cannot fill the disk
 _WRITERS = 4
-
-
-class _Detector(Protocol):
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def digest(self) -> str: ...
 
 
 class RequestLog:
@@ -42,7 +34,7 @@ class RequestLog:
     """
 
     def __init__(
-        self, app: ASGIApp, *, log: PredictionLog, detector: _Detector, clock: Callable[[], int]
+        self, app: ASGIApp, *, log: PredictionLog, detector: Assessor, clock: Callable[[], int]
     ) -> None:
         self._app = app
         self._log = log

@@ -14,6 +14,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
 
 from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
 from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
@@ -164,7 +165,9 @@ class TrainingCLI(LightningCLI):
         check_names(self.settings)
         self.datamodule.setup("fit")
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            self.audit = check_before_training(self.datamodule.load(), self.settings["audit_allow"])
+            with Console(stderr=True).status("auditing the data"):
+                allowed = self.settings["audit_allow"]
+                self.audit = check_before_training(self.datamodule.load(), allowed)
             for finding in self.audit.findings:
                 if finding.severity != "note":
                     log.warning("the data's audit: %s", finding.what)

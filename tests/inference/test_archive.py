@@ -459,3 +459,17 @@ def test_lines_of_the_record_say_what_was_found(half_done: Path) -> None:
     records = [json.loads(line) for line in lines]
     assert len(records) == 6
     assert {"name", "status", "logit", "verdict", "meaning", "faces", "stamp"} <= set(records[0])
+
+
+def test_an_items_table_that_exists_stays(bundle: Path, archive: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "a.items.csv"
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match=r"a\.items\.csv exists already"):
+        score(bundle, archive, tmp_path / "a.csv")
+    assert mine.read_text() == "mine" and [*tmp_path.iterdir()] == [mine]
+
+
+def test_a_single_clip_has_its_time_limit_too(bundle: Path, portrait_clips: Path) -> None:
+    tally = score(bundle, portrait_clips / "real/p0.mp4", workers=None, timeout=0.01)
+    assert tally.statuses == {"unreadable": 1}
+    assert "takes longer than 0.01 s" in tally.failures[0]["reason"]

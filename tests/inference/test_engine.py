@@ -257,7 +257,7 @@ def test_a_network_for_crops_takes_pictures_with_a_face_as_they_are(
     assert as_it_is.faces[0].box is None
     expected = crop_engine.logits([resize(image, crop_engine.preprocess)])[0]
     assert as_it_is.logit == pytest.approx(float(expected), abs=1e-6)
-    assert any("hardly are" in note for note in as_it_is.notes)  # 192 x 144
+    assert any("hardly is" in note for note in as_it_is.notes)  # 192 x 144
     told = crop_engine.assess(photo(1), already_cropped=True)
     assert told.logit == as_it_is.logit and told.notes == ()
     nobody = crop_engine.assess(photo(0))

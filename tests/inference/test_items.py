@@ -248,7 +248,7 @@ def manifest(records: list[dict[str, Any]]) -> Manifest:
         .astype(column.dtype)
         for column in COLUMNS
     }  # fmt: skip
-    return Manifest(pd.DataFrame(typed), Path("/root"), Path("/root/manifest.csv"))
+    return Manifest(pd.DataFrame(typed), Path("/data"), Path("/data/manifest.csv"))
 
 
 ROWS = st.lists(
@@ -309,6 +309,17 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
     for column in COLUMNS:
         if column.name not in rows:
             rows[column.name] = pd.Series(pd.NA, index=rows.index, dtype=column.dtype)
-    archive = Archive([Manifest(rows, Path("/root"), Path("/root"))])
+    archive = Archive([Manifest(rows, Path("/data"), Path("/data"))])
     assert len(archive) == count // 10
     assert sum(len(item.pictures) for item in archive) == count
+
+
+def test_files_that_are_not_looked_at_are_counted(
+    tmp_path: Path, write_picture: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_picture(tmp_path / "deep/a.jpg")
+    for name in ("b.gif", "deep/c.txt", ".hidden/deep/d.txt", ".e"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert len(Archive(read_inputs([str(tmp_path)]))) == 1
+    assert "2 files are neither pictures nor videos by their suffix (.gif, .txt)" in caplog.text

@@ -13,13 +13,13 @@ import pandas as pd
 from deepfake_lightning.data.audit.findings import Finding
 from deepfake_lightning.data.audit.fingerprints import near_pairs
 from deepfake_lightning.data.audit.leaks import (
-    COMPARED_SPLITS,
     SHOWN,
     across_splits,
     in_words,
     split_pairs,
 )
 from deepfake_lightning.data.audit.statistics import Statistics
+from deepfake_lightning.data.splits import HELD_APART
 from deepfake_lightning.storage import file_hash
 
 _SAME_SETS = 0.9  # share of the smaller of val and test that is in the other
@@ -50,7 +50,7 @@ def look_at_content(files: pd.DataFrame, hashes: pd.Series) -> list[Finding]:
         files: with columns ``path``, ``split`` and ``label``, a row a file.
         hashes: what :func:`content_hashes` gave.
     """
-    compared = files["split"].where(files["split"].isin(COMPARED_SPLITS))
+    compared = files["split"].where(files["split"].isin(HELD_APART))
     leaking = across_splits(hashes, compared)
     return [
         *_same_content(files, hashes, leaking),
@@ -72,7 +72,7 @@ def look_at_copies(files: pd.DataFrame, measured: Statistics, hashes: pd.Series)
     splits = files["split"].astype("string").fillna("").to_numpy(object)
     known = hashes.notna().to_numpy(bool)
     contents = hashes.fillna("").to_numpy(object)
-    for left, right in combinations(COMPARED_SPLITS, 2):
+    for left, right in combinations(HELD_APART, 2):
         a, b = (np.flatnonzero((splits == s) & measured.has_fingerprint) for s in (left, right))
         near = near_pairs(measured.fingerprints[a], measured.fingerprints[b])
         near = near[(contents[a[near[:, 0]]] != contents[b[near[:, 1]]]) | ~known[a[near[:, 0]]]]

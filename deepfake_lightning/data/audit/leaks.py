@@ -5,10 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from deepfake_lightning.data.audit.findings import Finding
-from deepfake_lightning.data.splits import identity_names
-from deepfake_lightning.schemas import LABELS, SCORED_SPLITS, Manifest
+from deepfake_lightning.data.splits import HELD_APART, leaks
+from deepfake_lightning.schemas import LABELS, Manifest
 
-COMPARED_SPLITS = ("train", *SCORED_SPLITS)
 SHOWN = 5  # examples in a finding
 _NOTED_RATIO, _WARNED_RATIO = 3.0, 10.0
 
@@ -16,7 +15,7 @@ _NOTED_RATIO, _WARNED_RATIO = 3.0, 10.0
 def look_at_names(manifest: Manifest) -> list[Finding]:
     """Return what the manifest's rows show: identities and items across splits, labels, balance."""
     rows = manifest.rows
-    compared = rows[rows["split"].isin(COMPARED_SPLITS)]
+    compared = rows[rows["split"].isin(HELD_APART)]
     found = [
         *_identities(compared, manifest.policy),
         *_items(compared),
@@ -66,9 +65,7 @@ def in_words(pairs: dict[str, int]) -> str:
 
 
 def _identities(rows: pd.DataFrame, policy: str) -> list[Finding]:
-    names = pd.concat(identity_names(rows), ignore_index=True)
-    splits = pd.concat([rows["split"]] * 3, ignore_index=True)
-    leaking = across_splits(names, splits)
+    leaking = leaks(rows).groupby("name")["split"].agg(sorted)
     if leaking.empty:
         return []
     pairs = split_pairs(leaking)

@@ -16,11 +16,11 @@ from deepfake_lightning.data.audit.findings import (
     check_kinds,
     in_order,
 )
-from deepfake_lightning.data.audit.leaks import COMPARED_SPLITS, SHOWN, look_at_names
+from deepfake_lightning.data.audit.leaks import SHOWN, look_at_names
 from deepfake_lightning.data.audit.official import look_at_official_tests
 from deepfake_lightning.data.audit.shortcuts import enough, look_at_probe, probe
 from deepfake_lightning.data.audit.statistics import FEATURES, Statistics, measure
-from deepfake_lightning.data.splits import identity_groups
+from deepfake_lightning.data.splits import HELD_APART, identity_groups
 from deepfake_lightning.errors import SplitError, UsageError
 from deepfake_lightning.schemas import Manifest
 
@@ -160,7 +160,7 @@ def _chosen(files: pd.DataFrame, sample: int | None) -> pd.DataFrame:
     middle = items.cumcount() == items["path"].transform("size") // 2
     chosen = files[middle]
     if sample is not None and len(chosen) > sample:
-        idle = ~chosen["split"].isin(COMPARED_SPLITS) & chosen["split"].notna()
+        idle = ~chosen["split"].isin(HELD_APART) & chosen["split"].notna()
         mixed = np.random.default_rng(0).permutation(len(chosen))
         order = mixed[np.argsort(idle.to_numpy(bool)[mixed], kind="stable")]
         chosen = chosen.iloc[np.sort(order[:sample])]

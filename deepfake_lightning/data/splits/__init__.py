@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_lightning.data.splits.checking import check_classes, check_splits, leaks
+from deepfake_lightning.data.splits.checking import HELD_APART, check_classes, check_splits, leaks
 from deepfake_lightning.data.splits.draw import USELESS, DataSetDraw, Unit, draw
 from deepfake_lightning.data.splits.drawing import draw_splits, with_splits
 from deepfake_lightning.data.splits.identities import identity_groups, identity_names
@@ -18,6 +18,7 @@ from deepfake_lightning.data.splits.shares import DRAWN_SPLITS, check_shares
 
 __all__ = [
     "DRAWN_SPLITS",
+    "HELD_APART",
     "SHARES",
     "USELESS",
     "DataSetDraw",
