@@ -70,7 +70,7 @@ done in $((seconds / 60)) min $((seconds % 60)) s
   their faces             mlops/data/demo_faces (a contact sheet: mlops/evaluation/data.png)
   checkpoint              $checkpoint
   curves and pictures     $VENV/bin/tensorboard --logdir mlops/runs
-  results                 $report (metrics.json, predictions.parquet, plots)
+  results                 ${report}report.html (what it says: drawn faces)
   bundle                  $bundle (start with MODEL_CARD.md)
   scored clips            mlops/evaluation/overlays
   requests                mlops/monitoring/predictions.db

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,9 @@ from numpy.typing import NDArray
 from pydantic import create_model
 
 from deepfake_lightning.bundle import load
+from deepfake_lightning.bundle.calibrating import fit_checkpoint, not_fitted
+from deepfake_lightning.bundle.calibration_file import CalibrationRecord, read_record
+from deepfake_lightning.bundle.calibration_items import Progress
 from deepfake_lightning.bundle.card import model_card
 from deepfake_lightning.bundle.checksums import write_sums
 from deepfake_lightning.bundle.export import (
@@ -34,26 +36,19 @@ from deepfake_lightning.bundle.reference import (
     reference_record,
     score_reference,
 )
+from deepfake_lightning.bundle.runs import trained_manifest
 from deepfake_lightning.data.clips import ClipReader
 from deepfake_lightning.data.demo import is_drawn
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.errors import DataError, UsageError
 from deepfake_lightning.models.checkpoints import TrainedDetector, load_detector
-from deepfake_lightning.schemas import Calibration, Manifest, read_manifest
+from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.schemas.bundle import Agreements, BundleRecord
 from deepfake_lightning.schemas.settings import from_settings
-from deepfake_lightning.storage import (
-    RUN_MANIFEST,
-    RUN_RECORD,
-    atomic_folder,
-    atomic_write,
-    run_of,
-    write_json,
-)
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is, and how much there is (0: unknown)."""
+from deepfake_lightning.storage import RUN_RECORD, atomic_folder, atomic_write, write_json
 
 REFERENCE_SPLIT = "val"
+CALIBRATE, BUILD = "calibrate", "bundle build"
+"""Who fitted a bundle's calibration, as its provenance says."""
 
 
 def build_bundle(
@@ -66,28 +61,26 @@ def build_bundle(
 ) -> load.Bundle:
     """Build a bundle from a checkpoint of a training, whole or not at all.
 
+    Its calibration is the one beside the checkpoint; where there is none, one is fitted with the
+    default policy, for the bundle alone. What cannot be calibrated is not, and the bundle says why.
+
     Args:
         checkpoint: a file of ``fit``.
         out: the folder to be; None: ``bundle`` in the run's folder.
         version: of the detector; None: the run's.
         run: the training's folder, where the checkpoint lies elsewhere.
-        progress: see :data:`Progress`.
+        progress: told what is being done, how much of it is, and how much there is (0: unknown).
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged or foreign.
+        CheckpointError: the checkpoint is missing, damaged or foreign, or the calibration beside it
+            is damaged or another's.
         UsageError: ``out`` exists, or the run is not known.
         BundleError: the network cannot be exported, or its ONNX graph gives other scores.
         DataError: the media of the run's ``val`` split are gone.
     """
     progress("reading the checkpoint", 0, 0)
     trained = load_detector(checkpoint)
-    run = run or run_of(checkpoint.absolute())
-    if run is None or not (run / RUN_MANIFEST).is_file():
-        raise UsageError(
-            f"{run or checkpoint} has no {RUN_MANIFEST}: what it was trained on is not known",
-            why="a bundle says on which data, of which licences, its detector was trained",
-            next_step="name the training's folder with --run",
-        )
+    manifest, run = trained_manifest(checkpoint, run)
     out = out or run / "bundle"
     if out.exists():
         raise UsageError(
@@ -95,13 +88,25 @@ def build_bundle(
             next_step="name another folder with --out, or remove it",
         )  # fmt: skip
     version = _checked(version or _run_version(run))
-    parts = _Parts(trained, read_manifest(run / RUN_MANIFEST), run, progress)
+    calibrated, by = read_record(checkpoint, trained.sha256), CALIBRATE
+    parts = _Parts(trained, manifest, run, progress)
+    if calibrated is None:
+        calibrated, by = _calibrated(checkpoint, trained, manifest, progress), BUILD
     record = parts.record(version)
     progress("writing", 0, 0)
     with atomic_folder(out) as aside:
-        parts.write(aside, record)
+        parts.write(aside, record, calibrated, by)
         write_sums(aside)
     return load.load_bundle(out)
+
+
+def _calibrated(
+    checkpoint: Path, trained: TrainedDetector, manifest: Manifest, progress: Progress
+) -> CalibrationRecord:
+    try:
+        return fit_checkpoint(checkpoint, trained, manifest, progress=progress)
+    except DataError as error:
+        return not_fitted(trained, manifest, error.what)
 
 
 def _run_version(run: Path) -> str:
@@ -172,22 +177,23 @@ class _Parts:
             agreement=self.agreement,
         )
 
-    def write(self, folder: Path, record: BundleRecord) -> None:
+    def write(
+        self, folder: Path, record: BundleRecord, calibrated: CalibrationRecord, by: str
+    ) -> None:
         """Write all files but the list of hashes."""
-        origin = provenance(self.run, self.manifest, self.trained.sha256)
-        calibration = Calibration()
+        origin = provenance(self.run, self.manifest, self.trained.sha256, calibrated, by)
         preprocess = self.trained.served
         records: dict[str, dict[str, Any]] = {
             load.RECORD: record.to_dict(),
             load.PREPROCESS: preprocess.to_dict(),
-            load.CALIBRATION: calibration.to_dict(),
+            load.CALIBRATION: calibrated.calibration.to_dict(),
             load.GOLDEN: golden_record(self.golden, self.golden_logits),
             load.REFERENCE: reference_record(self.reference),
             load.PROVENANCE: origin,
         }
         for name, content in records.items():
             write_json(folder / name, content)
-        card = model_card(record, preprocess, calibration, origin, self.reference)
+        card = model_card(record, preprocess, calibrated, origin, self.reference)
         files = {
             load.WEIGHTS: export_weights(self.trained.detector),
             load.ONNX: self.onnx,

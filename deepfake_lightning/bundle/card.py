@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from deepfake_lightning.bundle.calibration_card import calibration_card
+from deepfake_lightning.bundle.calibration_file import CalibrationRecord
 from deepfake_lightning.bundle.reference import Reference
-from deepfake_lightning.schemas import Calibration, Preprocess
+from deepfake_lightning.schemas import Preprocess
 from deepfake_lightning.schemas.assessment import NOT_COVERED
 from deepfake_lightning.schemas.bundle import BundleRecord
 
@@ -30,7 +32,7 @@ _INPUT = {
 def model_card(
     record: BundleRecord,
     preprocess: Preprocess,
-    calibration: Calibration,
+    calibrated: CalibrationRecord,
     provenance: dict[str, Any],
     reference: Reference,
 ) -> str:
@@ -65,7 +67,7 @@ It does not cover {NOT_COVERED}.
 
 ## Calibration
 
-{_calibration(calibration)}
+{calibration_card(calibrated)}
 
 ## Training data
 
@@ -87,17 +89,6 @@ split, scored when this was built: what production is compared with.
 ONNX against PyTorch, fp32 on the CPU, {record.agreement.onnx_cpu.pictures} pictures: logits differ
 by {record.agreement.onnx_cpu.logit:.1e} at most. {_gpu(record)}
 """
-
-
-def _calibration(calibration: Calibration) -> str:
-    lines = []
-    for kind, noun in (("image", "Pictures"), ("video", "Clips")):
-        fitted = calibration.image if kind == "image" else calibration.video
-        lines.append(
-            f"- {noun}: " + ("not calibrated: a score and no verdict." if fitted is None else
-            f"temperature {fitted.temperature:.3f}, on {fitted.items:,} items.")
-        )  # fmt: skip
-    return "\n".join(lines)
 
 
 def _table(name: str, counts: dict[str, int], what: str) -> str:

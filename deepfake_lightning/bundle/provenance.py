@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from deepfake_lightning.bundle.calibration_file import CalibrationRecord
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.storage import RUN_CONFIG, RUN_RECORD
 
@@ -20,13 +21,21 @@ _PACKAGES = ("deepfake-lightning", "torch", "timm", "lightning", "onnx", "onnxru
 UNKNOWN_LICENCE = "not stated"
 
 
-def provenance(run: Path, manifest: Manifest, checkpoint: str) -> dict[str, Any]:
+def provenance(
+    run: Path,
+    manifest: Manifest,
+    checkpoint: str,
+    calibrated: CalibrationRecord,
+    calibrated_by: str,
+) -> dict[str, Any]:
     """Return the content of ``provenance.json``.
 
     Args:
         run: the training's folder.
         manifest: the data.
         checkpoint: its SHA-256.
+        calibrated: how its calibration came to be, or why there is none.
+        calibrated_by: the command that fitted it.
     """
     path = run / RUN_RECORD  # an interrupted training has none
     record: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
@@ -38,6 +47,15 @@ def provenance(run: Path, manifest: Manifest, checkpoint: str) -> dict[str, Any]
         "training": {name: record[name] for name in kept if name in record} or None,
         "config": _config(run),
         "data": data_provenance(manifest),
+        # What was fitted is in calibration.json.
+        "calibration": {
+            "by": calibrated_by,
+            **{
+                name: found
+                for name, found in calibrated.to_dict().items()
+                if name not in ("schema", "checkpoint", "calibration")
+            },
+        },
         "code": _revision(),
         "built_with": {name: found for name in _PACKAGES if (found := _installed(name))},
         "python": platform.python_version(),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from deepfake_lightning.bundle.scoring import Network, score_rows
 from deepfake_lightning.data.clips import ClipReader
-from deepfake_lightning.errors import DataError, MediaError
-from deepfake_lightning.media import to_input
+from deepfake_lightning.errors import DataError
 from deepfake_lightning.media.quality import QUALITY_FEATURES, quality
 from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import Manifest, Preprocess, Sampling
 
-log = logging.getLogger(__name__)
-
-Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Inputs float32 [B, 3, S, S] -> logits [B] and features [B, F]."""
-
 MOST_PICTURES = 1000
 COMPONENTS = 32
-_BATCH = 32
 _BINS = np.linspace(-10.0, 10.0, 41)
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -83,16 +76,15 @@ def score_reference(
         DataError: nothing of the split can be scored.
     """
     rows = _draw(manifest, split, preprocess, most, seed)
-    found: list[tuple[int, int, int]] = []  # row, track, frame
+    found: list[NDArray[np.int64]] = []
     columns: list[tuple[NDArray[Any], ...]] = []
     kept: list[NDArray[np.float32]] = []
-    for batch in _batches(_pictures(reader, rows, progress)):
-        inputs = np.stack([to_input(image, preprocess) for *_, image in batch])
+    for batch in score_rows(reader, rows, preprocess, network, progress, purpose="reference"):
         if not kept:
-            kept.append(inputs)
-        measured = [list(quality(image).values()) for *_, image in batch]
-        columns.append((*network(inputs), np.asarray(measured, np.float32)))
-        found += [(row, track, frame) for row, track, frame, _ in batch]
+            kept.append(batch.inputs)
+        measured = [list(quality(image).values()) for image in batch.images]
+        columns.append((batch.logit, batch.features, np.asarray(measured, np.float32)))
+        found.append(batch.keys)
     if not found:
         raise DataError(
             f"no picture of the {split} split of {manifest.origin} can be scored",
@@ -100,9 +92,9 @@ def score_reference(
             next_step="put the media back where they were",
         )
     logit, features, measured_all = (np.concatenate(c) for c in zip(*columns, strict=True))
-    keys = np.asarray(found, np.int64)
+    keys = np.concatenate(found)
     labels = manifest.rows["label"].fillna(-1).to_numpy(np.int64)
-    items = np.asarray(manifest.rows["video_id"].astype("category").cat.codes, np.int64)
+    items = manifest.items()
     ids, item_logit = item_scores(
         logit, items[keys[:, 0]], keys[:, 1], keys[:, 2], window=preprocess.aggregation.window
     )
@@ -132,37 +124,6 @@ def _draw(
         chosen.add(name)
         pictures += float(weights[name])
     return np.flatnonzero(usable & rows["video_id"].isin(chosen).to_numpy(bool))
-
-
-def _pictures(
-    reader: ClipReader, rows: NDArray[np.int64], progress: Callable[[int, int], None]
-) -> Iterator[tuple[int, int, int, NDArray[np.uint8]]]:
-    faults: list[str] = []
-    for done, row in enumerate(rows.tolist(), 1):
-        try:
-            pictures = reader.pictures(row)
-        except MediaError as error:
-            faults.append(error.what)
-            pictures = []
-        for picture in pictures:
-            yield row, picture.track, picture.frame, picture.image
-        progress(done, len(rows))
-    if faults:
-        log.warning("%d of %d media of the reference cannot be read, and have no part in it: %s",
-                    len(faults), len(rows), faults[0])  # fmt: skip
-
-
-def _batches(
-    pictures: Iterator[tuple[int, int, int, NDArray[np.uint8]]],
-) -> Iterator[list[tuple[int, int, int, NDArray[np.uint8]]]]:
-    batch = []
-    for picture in pictures:
-        batch.append(picture)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def reference_record(reference: Reference) -> dict[str, Any]:

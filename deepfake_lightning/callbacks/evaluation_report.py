@@ -1,142 +1,159 @@
-"""What ``validate`` and ``test`` leave behind: metrics, predictions and plots."""
+"""What ``fit``, ``validate`` and ``test`` leave behind: a report, and the scores it is made of."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
-from pandas.api.extensions import ExtensionArray
 
+from deepfake_lightning.bundle.calibration_file import read_calibration
+from deepfake_lightning.callbacks.epoch_predictions import epoch_predictions, without_score
 from deepfake_lightning.callbacks.sources import data_of, detector_of
-from deepfake_lightning.evaluation.plots import (
-    reliability_figure,
-    roc_figure,
-    score_histogram_figure,
-)
-from deepfake_lightning.metrics import sigmoid
+from deepfake_lightning.data.audit import Finding, record_look
+from deepfake_lightning.data.datamodule import DeepfakeDataModule
+from deepfake_lightning.evaluation.report import evaluate, write_report
+from deepfake_lightning.evaluation.subject import Subject
+from deepfake_lightning.evaluation.subjects.detectors import detector_of_checkpoint
+from deepfake_lightning.evaluation.subjects.scoring import SPLIT_NOTES, about_data
+from deepfake_lightning.models.checkpoints import read_checkpoint
 from deepfake_lightning.models.detector import Stage
 from deepfake_lightning.models.scores import Scores
-from deepfake_lightning.schemas import STATUSES, Manifest, write_predictions
-from deepfake_lightning.storage import atomic_write, new_folder, write_json
+from deepfake_lightning.schemas import Calibration
+from deepfake_lightning.storage import Workspace, atomic_folder, new_folder
 
 
 class EvaluationReport(Callback):
-    """Writes a folder with ``metrics.json``, ``predictions.parquet`` and plots.
+    """Writes ``report.html``, ``.md`` and ``.json``, and ``predictions.parquet``, into a folder.
 
-    Undefined metrics are null. Media that could not be read, or show no face, are rows of the
-    predictions with the status ``unreadable`` or ``no_face``, and are counted in the metrics file.
+    ``test`` and ``validate`` report the split they score; ``fit`` reports ``val`` as the best
+    checkpoint scored it, which it says has chosen the checkpoint. Media that could not be read, or
+    show no face, are rows of the predictions, and are counted.
 
     Args:
         parent: the folder in which each report gets a folder of its own.
         name: name of the report's folder; a number is added where it exists.
-        version: what is written into the predictions' column of that name.
-        about: further entries of the metrics file (checkpoint, its hash, ...).
+        version: what the report calls the detector, and the predictions' column of that name says.
+        checkpoint: the file that is scored, which the report says more of; of ``fit`` it is the
+            best one.
+        workspace: where looks at the test split are counted; None: they are not.
 
     Attributes:
         folder: where the report is, once it is written.
-        values: the metrics, undefined ones None.
+        values: the metrics of pictures and items as they are logged, undefined ones None.
         unscored: how many media have no score, by status.
+        looks: how often the test split has been looked at.
+        findings: of the audit of the data, for the report; None where there was none.
     """
 
     def __init__(
-        self, parent: str, name: str, version: str = "", about: dict[str, Any] | None = None
+        self,
+        parent: str,
+        name: str,
+        version: str = "",
+        checkpoint: str | None = None,
+        workspace: str | None = None,
     ) -> None:
         self.parent = Path(parent)
         self.name = name
         self.version = version
-        self.about = about or {}
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.workspace = workspace
         self.folder: Path | None = None
         self.values: dict[str, float | None] = {}
         self.unscored: dict[str, int] = {}
+        self.looks = 0
+        self.findings: Sequence[Finding] | None = None
+        self._chosen: tuple[object, object] = (None, None)
+        self._latest: Scores | None = None
+        self._best: Scores | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note which checkpoint is the best so far: that of a training that is resumed."""
+        self._chosen = _chosen(trainer)
+        self._latest = self._best = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report of ``validate`` (not of validations within a training)."""
+        """Write the report of ``validate``; within a training keep the scores."""
         if trainer.state.fn == "validate":
-            self._write(trainer, pl_module, "val")
+            self._write(trainer, detector_of(pl_module, self).epoch_scores["val"], pl_module, "val")
+        elif not trainer.sanity_checking:
+            self._keep_best(trainer)  # of the validation before: checkpoints are saved after this
+            self._latest = detector_of(pl_module, self).epoch_scores["val"]
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report of the best checkpoint's validation, if it was one of this training."""
+        self._keep_best(trainer)
+        path = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        if self._best is None or not path or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        self.checkpoint = Path(path)
+        self._write(trainer, self._best, pl_module, "val")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report of ``test``."""
-        self._write(trainer, pl_module, "test")
+        self._write(trainer, detector_of(pl_module, self).epoch_scores["test"], pl_module, "test")
 
-    def _write(self, trainer: Trainer, model: LightningModule, stage: Stage) -> None:
-        detector, data = detector_of(model, self), data_of(trainer, self)
-        scores = detector.epoch_scores[stage]
-        self.values = detector.evaluate(scores)
+    def _keep_best(self, trainer: Trainer) -> None:
+        if (chosen := _chosen(trainer)) != self._chosen:
+            self._chosen, self._best = chosen, self._latest
+
+    def _write(
+        self, trainer: Trainer, scores: Scores, model: LightningModule, stage: Stage
+    ) -> None:
+        data = data_of(trainer, self)
+        self.values = detector_of(model, self).evaluate(scores)
         if not trainer.is_global_zero:
             return
+        subject = self._subject(data, scores, stage, fitting=trainer.state.fn == "fit")
         self.folder = new_folder(self.parent, self.name)
+        with atomic_folder(self.folder) as aside:
+            write_report(aside, evaluate(subject))
+
+    def _subject(
+        self, data: DeepfakeDataModule, scores: Scores, stage: Stage, fitting: bool
+    ) -> Subject:
         manifest = data.load()
-        unscored = _unscored(manifest, scores, data.damaged, stage)
+        part = manifest.with_rows(manifest.rows[(manifest.rows["split"] == stage).to_numpy(bool)])
+        unscored = without_score(manifest, scores, data.damaged, stage)
         self.unscored = dict(Counter(unscored.values()))
-        table = predictions(manifest, scores, unscored, self.version)
-        write_predictions(self.folder / "predictions.parquet", table)
-        known = scores.labelled()
-        record = {
-            "schema": 1,
-            "split": stage,
-            "data": str(manifest.origin),
-            "split_policy": manifest.policy,
-            "pictures": len(scores),
-            "items": int(table.loc[table["status"] == "ok", "video_id"].nunique()),
-            **{status: self.unscored.get(status, 0) for status in STATUSES[1:]},
-            "metrics": self.values,
-            **self.about,
-        }
-        write_json(self.folder / "metrics.json", record)
-        if len(known):
-            self._plot(known)
+        rows = epoch_predictions(manifest, scores, unscored, self.version)
+        about = about_data(manifest, part, stage, rows)
+        model, calibration, is_demo = self._detector(fitting)
+        if stage == "test" and self.workspace is not None:
+            self.looks = about["looks"] = record_look(
+                Workspace.find(self.workspace), part, stage,
+                scored=str(model.get("digest", "")), command="test",
+            )  # fmt: skip
+        return Subject(
+            name=self.version or self.name,
+            predictions=rows,
+            window=data.preprocess.aggregation.window,
+            calibration=calibration,
+            model={**model, "preprocess": data.preprocess.to_dict()},
+            data=about,
+            notes=(SPLIT_NOTES[stage],) if stage in SPLIT_NOTES else (),
+            findings=None if self.findings is None else tuple(self.findings),
+            is_demo=is_demo,
+        )
 
-    def _plot(self, scores: Scores) -> None:
-        assert self.folder is not None
-        figures = {
-            "roc": roc_figure(scores.logit, scores.label),
-            "reliability": reliability_figure(sigmoid(scores.logit), scores.label),
-            "scores": score_histogram_figure(scores.logit, scores.label),
-        }
-        for name, figure in figures.items():
-            with atomic_write(self.folder / f"{name}.png") as file:
-                figure.savefig(file, format="png")
-
-
-def _unscored(
-    manifest: Manifest, scores: Scores, damaged: dict[int, str], split: str
-) -> dict[int, str]:
-    """Return the status of the rows of a split that have no score."""
-    # The same data may have been trained on before: only this split is reported.
-    here = (manifest.rows["split"] == split).to_numpy(bool)
-    known = np.flatnonzero(here & ~manifest.usable())
-    found = dict(zip(known.tolist(), manifest.rows["status"].iloc[known], strict=True))
-    return {**found, **{row: "unreadable" for row in damaged if here[row]}, **scores.lost}
+    def _detector(self, fitting: bool) -> tuple[dict[str, Any], Calibration, bool]:
+        """Return what is known of the network, its calibration, and whether it is a demo's."""
+        if self.checkpoint is None:
+            return {"kind": "network"}, Calibration(), False
+        model = dict(detector_of_checkpoint(self.checkpoint).model)
+        if fitting:
+            model["status"] = None  # of which nothing is on disk yet
+        state = read_checkpoint(self.checkpoint).get("DeepfakeDataModule") or {}
+        calibration = read_calibration(self.checkpoint) or Calibration()
+        known = {**model, "path": str(self.checkpoint), "runtime": "torch"}
+        return known, calibration, bool(state.get("drawn", False))
 
 
-def predictions(
-    manifest: Manifest, scores: Scores, unscored: dict[int, str], version: str
-) -> pd.DataFrame:
-    """Return the predictions table: scored pictures, then the media without one.
-
-    Args:
-        manifest: where the names of the rows are.
-        scores: what was scored.
-        unscored: row -> status of the others.
-        version: of the model, for the column of that name.
-    """
-    names = ["path", "video_id", "group_id", "dataset", "method", "compression", "timestamp_ms"]
-    lost = sorted(unscored)
-    none = [-1] * len(lost)
-    rows = manifest.rows.iloc[[*scores.row.tolist(), *lost]]
-    return rows[[*names, "label"]].assign(
-        track_id=_numbers([*scores.track.tolist(), *none]),
-        frame=_numbers([*scores.frame.tolist(), *none]),
-        logit=pd.array([*scores.logit.tolist(), *[None] * len(lost)], dtype="Float64"),
-        status=["ok"] * len(scores) + [unscored[row] for row in lost],
-        version=version or None,
-    )
-
-
-def _numbers(values: list[int]) -> ExtensionArray:
-    """Return a column of numbers in which -1 is none."""
-    return pd.array([None if value < 0 else value for value in values], dtype="Int64")
+def _chosen(trainer: Trainer) -> tuple[object, object]:
+    """Return what tells one choice of the best checkpoint from the next."""
+    keeper = trainer.checkpoint_callback
+    score = getattr(keeper, "best_model_score", None)
+    return getattr(keeper, "best_model_path", None), None if score is None else float(score)

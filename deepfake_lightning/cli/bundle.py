@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deepfake_lightning.cli.paths import near
+
+if TYPE_CHECKING:
+    from deepfake_lightning.bundle import Bundle
 
 
 def build(
@@ -31,19 +37,13 @@ def build(
     from deepfake_lightning.bundle.build import build_bundle
 
     console = Console(stderr=json)
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=None)
+    with steps(console) as progress:
         made = build_bundle(
             Path(checkpoint),
             Path(out) if out else None,
             version=version,
             run=Path(run) if run else None,
-            progress=lambda what, done, total: progress.update(
-                task, description=what, completed=done, total=total or None
-            ),
+            progress=progress,
         )
     if json:
         _write({"bundle": str(made.folder), "digest": made.digest, **made.record.to_dict()})
@@ -53,7 +53,8 @@ def build(
     console.print(
         f"{near(made.folder)}: {made.record.version}, {made.record.backbone}, "
         f"sha256 {made.digest[:16]}\n"
-        f"{demo}ONNX and PyTorch differ by {found.logit:.1e} at most ({found.pictures} pictures)\n"
+        f"{demo}{_calibration(made)}\n"
+        f"ONNX and PyTorch differ by {found.logit:.1e} at most ({found.pictures} pictures)\n"
         f"its model card: {near(made.folder / 'MODEL_CARD.md')}\n"
         f"next: deepfake-lightning predict FILE --bundle {near(made.folder)}",
         highlight=False, markup=False, soft_wrap=True,
@@ -87,6 +88,45 @@ def verify(bundle: str, json: bool = False) -> None:
         f"{folder}: {loaded.record.version}, whole; sha256 {loaded.digest}\n{said}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+
+
+@contextmanager
+def steps(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done; a bar on a terminal only.
+
+    Yields:
+        What to tell it: what is done, how much of it is, and how much there is (0: unknown).
+    """
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=None)
+        yield lambda what, done, total: progress.update(
+            task, description=what, completed=done, total=total or None
+        )
+
+
+def _calibration(made: Bundle) -> str:
+    """Return which verdicts a bundle gives, and who fitted them; or why it gives none."""
+    from deepfake_lightning.bundle.load import PROVENANCE
+    from deepfake_lightning.schemas.calibration import KINDS, NOUNS, promise
+
+    found = made.read_json(PROVENANCE)["calibration"]
+    lines = []
+    for kind in KINDS:
+        fitted, noun = made.calibration.of(kind), NOUNS[kind]
+        said = f"no verdicts, scores alone: {found['why_not'].get(kind, 'not recorded')}"
+        if fitted is not None:
+            said = f"calibrated on {fitted.items:,} items: {promise(fitted, noun) or ''}"
+        lines.append(f"{noun}: {said}")
+    if found["by"] != "calibrate":
+        lines.append(
+            "`calibrate` had not been run: the default was fitted, for this bundle alone"
+            if found["in_sample"]
+            else "`calibrate` had not been run, and the default could not be fitted"
+        )
+    return "\n".join(lines)
 
 
 def _write(record: dict[str, object]) -> None:

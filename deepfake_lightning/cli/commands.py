@@ -43,6 +43,16 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.bundle:verify",
         "bundle verify mlops/runs/lite0/v1.0.0/bundle",
     ),
+    "calibrate": Command(
+        "fit a detector's verdicts: temperature, thresholds, and what they guarantee",
+        "deepfake_lightning.cli.calibrate:calibrate",
+        "calibrate mlops/runs/lite0/v1.0.0/checkpoints/best.ckpt --fpr 0.05",
+    ),
+    "compare": Command(
+        "say whether a detector is better than another, on the items that both scored",
+        "deepfake_lightning.cli.compare:compare",
+        "compare v1.0.0 v1.1.0",
+    ),
     "data audit": Command(
         "look for leaks between splits, and for shortcuts that give the label away",
         "deepfake_lightning.cli.data_audit:data_audit",
@@ -67,6 +77,11 @@ COMMANDS: dict[str, Command] = {
         "put each person into one split, and say what it costs",
         "deepfake_lightning.cli.data_split:data_split",
         "data split mlops/data/images --out mlops/data/images_split",
+    ),
+    "evaluate": Command(
+        "measure a detector, with intervals, and write a report to hand on",
+        "deepfake_lightning.cli.evaluate:evaluate",
+        "evaluate v1.0.0 --prevalence 0.01",
     ),
     "extract": Command(
         "take face crops out of videos and pictures",
@@ -105,6 +120,6 @@ COMMANDS: dict[str, Command] = {
 
 # What the README's table says is to come.
 PLANNED = frozenset(
-    {"abtest", "benchmark", "compare", "dashboard", "deploy", "evaluate", "explain", "feedback",
+    {"abtest", "benchmark", "dashboard", "deploy", "explain", "feedback",
      "monitor", "registry", "retrain", "rollback", "tune"}
 )  # fmt: skip

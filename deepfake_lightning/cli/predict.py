@@ -140,6 +140,7 @@ def _print(
     lines += [f"* {items:,} of them: {note}" for note, items in tally.notes.most_common()]
     verdicts = [verdict for verdict in tally.verdicts if verdict != "not_assessable"]
     lines += [f"{_said(verdict)}: {MEANING[verdict]}" for verdict in verdicts]  # type: ignore[index]
+    lines += [f"guaranteed: {text}" for text in tally.guarantees]
     lines.append(f"not covered: {NOT_COVERED}")
     if is_demo:
         lines.append(

@@ -47,16 +47,16 @@ def test(args: list[str]) -> int:
 
 
 def _score(verb: str, args: list[str]) -> int:
-    from deepfake_lightning.callbacks import EvaluationReport
     from deepfake_lightning.training.lightning_cli import TrainingCLI
 
     cli = _guarded(lambda: TrainingCLI([verb, *args]))
-    report = next(c for c in cli.trainer.callbacks if isinstance(c, EvaluationReport))  # type: ignore[attr-defined]
+    report = cli.evaluation_report
+    assert report is not None
     _once(_print_report)(verb, report)
-    if cli.looks > 1:
+    if report.looks > 1:
         Console().print(
-            f"the test split of these data has been scored {cli.looks} times: what is chosen by it "
-            "is not measured by it", soft_wrap=True,
+            f"the test split of these data has been scored {report.looks} times: what is chosen by "
+            "it is not measured by it", soft_wrap=True,
         )  # fmt: skip
     return 0
 
@@ -89,6 +89,8 @@ def _print_result(result: RunResult) -> None:
     if result.run_dir is not None:
         lines.append(("run's record", near(result.run_dir / "run.json")))
         logs = near(result.run_dir.parent.parent)
+        if result.report is not None:
+            lines.append(("report of val", near(result.report / "report.html")))
         lines.append(("curves and pictures", f"tensorboard --logdir {logs}"))
     if result.status == "interrupted" and result.last_checkpoint is not None:
         command = f"deepfake-lightning fit --ckpt_path {near(result.last_checkpoint)}"
@@ -118,9 +120,10 @@ def _print_report(verb: str, report: EvaluationReport) -> None:
         counts = ", ".join(f"{n:,} {status}" for status, n in sorted(report.unscored.items()))
         console.print(f"without a score, and in none of these figures: {counts}")
     if report.folder is not None:
-        console.print(f"report: {near(report.folder)}", highlight=False, soft_wrap=True)
-    if verb == "test" and (checkpoint := report.about.get("checkpoint")):
-        command = f"deepfake-lightning bundle build {checkpoint}"
+        page = near(report.folder / "report.html")
+        console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    if verb == "test" and report.checkpoint is not None:
+        command = f"deepfake-lightning bundle build {report.checkpoint}"
         console.print(f"next: {command}", highlight=False, markup=False, soft_wrap=True)
 
 

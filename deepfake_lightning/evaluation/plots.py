@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deepfake_lightning.errors import DataError, UsageError
-from deepfake_lightning.metrics.calibration import (
+from deepfake_lightning.metrics import (
+    auroc,
+    average_precision,
     brier,
+    equal_error_rate,
     expected_calibration_error,
     reliability,
-)
-from deepfake_lightning.metrics.classification import (
-    Float64Array,
-    FloatArray,
-    IntArray,
-    auroc,
-    check_pairs,
-    equal_error_rate,
     roc_curve,
 )
+from deepfake_lightning.metrics.checks import Float64Array, FloatArray, IntArray, check_pairs
 
 REAL_COLOUR = "#0072B2"
 FAKE_COLOUR = "#D55E00"
@@ -93,12 +91,48 @@ def roc_figure(scores: FloatArray, labels: IntArray) -> Figure:
     return figure
 
 
-def reliability_figure(probabilities: FloatArray, labels: IntArray) -> Figure:
+def precision_recall_figure(scores: FloatArray, labels: IntArray) -> Figure:
+    """Precision over recall, with average precision and the precision of calling all fake.
+
+    Args:
+        scores: float [N], logits or probabilities, higher means fake.
+        labels: integer [N].
+    """
+    figure = _figure()
+    axes = figure.add_subplot()
+    _unit_square(axes)
+    axes.set(
+        title="Precision and recall",
+        xlabel="Recall (share of the fakes that is found)",
+        ylabel="Precision (share of what is called fake that is)",
+    )
+    curve, average = roc_curve(scores, labels), average_precision(scores, labels)
+    if curve is None or average is None:
+        _note(axes, f"{_why_undefined(labels)}\n{_counts(labels)}")
+        return figure
+    share = float(np.mean(labels))
+    axes.axhline(share, label=f"all called fake: {share:.3f}", **_GUIDE)
+    fpr, tpr = curve[0][1:], curve[1][1:]  # without the point where nothing is called fake
+    precision = share * tpr / (share * tpr + (1 - share) * fpr)
+    kept = np.unique(np.linspace(0, tpr.size - 1, _MAX_CURVE_POINTS).astype(np.intp))
+    # Steps, as average precision sums them: between two scores there is no threshold.
+    axes.step(
+        np.append(0, tpr[kept]), np.append(precision[0], precision[kept]), where="pre",
+        color=REAL_COLOUR, lw=2, label=f"AP = {average:.3f}",
+    )  # fmt: skip
+    axes.legend(loc="lower left", title=_counts(labels), alignment="left")
+    return figure
+
+
+def reliability_figure(
+    probabilities: FloatArray, labels: IntArray, uncalibrated: FloatArray | None = None
+) -> Figure:
     """Reliability diagram over ten bins, and below it how many samples each bin holds.
 
     Args:
         probabilities: float [N] in [0, 1], probability of fake.
         labels: integer [N].
+        uncalibrated: float [N] in [0, 1], the same before calibration; drawn behind.
     """
     curve = reliability(probabilities, labels)
     error, score = expected_calibration_error(probabilities, labels), brier(probabilities, labels)
@@ -112,6 +146,9 @@ def reliability_figure(probabilities: FloatArray, labels: IntArray) -> Figure:
         _note(axes, _why_undefined(labels))
         return figure
     name = f"detector: ECE = {error:.3f}, Brier = {score:.3f}"
+    if uncalibrated is not None:
+        name = f"calibrated: ECE = {error:.3f}, Brier = {score:.3f}"
+        _before(axes, uncalibrated, labels)
     axes.plot(
         curve.mean_predicted, curve.observed_fraction, "o-", color=REAL_COLOUR, lw=2, label=name
     )
@@ -120,6 +157,25 @@ def reliability_figure(probabilities: FloatArray, labels: IntArray) -> Figure:
     axes.legend(loc="upper left", title=_counts(labels) + warning, alignment="left")
     below.hist(np.asarray(probabilities), bins=10, range=(0, 1), color="0.6", edgecolor="white")
     return figure
+
+
+def _before(axes: Axes, probabilities: FloatArray, labels: IntArray) -> None:
+    curve = reliability(probabilities, labels)
+    error, score = expected_calibration_error(probabilities, labels), brier(probabilities, labels)
+    if curve is not None:
+        axes.plot(
+            curve.mean_predicted, curve.observed_fraction, "s:", color=FAKE_COLOUR, lw=1.5,
+            label=f"before: ECE = {error:.3f}, Brier = {score:.3f}",
+        )  # fmt: skip
+
+
+def figure_svg(figure: Figure) -> str:
+    """Return a figure as an SVG image to stand in a page, its letters drawn: no font is needed."""
+    buffer = BytesIO()
+    with rc_context({"svg.hashsalt": "deepfake_lightning"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue().decode()
+    return text[text.index("<svg") :]
 
 
 def score_histogram_figure(logits: FloatArray, labels: IntArray) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -24,7 +25,7 @@ from deepfake_lightning.inference.rows import item_row, prediction_rows
 from deepfake_lightning.inference.tally import Record, Tally
 from deepfake_lightning.inference.worker import Job, assess_item, opened
 from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
-from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.items import ITEM_COLUMNS, item_rows, items_path
 from deepfake_lightning.schemas.table_writer import TableWriter, check_format
 from deepfake_lightning.storage import lock, remove_unfinished
@@ -144,10 +145,15 @@ def _settings(archive: Archive, engine: EngineSource) -> Record:
         "schema": 1,
         "already_cropped": archive.already_cropped,
         "detector": opened(engine).digest,
+        "calibration": _digest(opened(engine).calibration),  # a checkpoint's may be fitted anew
         "runtime": opened(engine).runtime.name,
         "device": engine.device,
         "precision": engine.precision,
     }
+
+
+def _digest(calibration: Calibration) -> str:
+    return hashlib.sha256(calibration.model_dump_json().encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ class _Team:
                 return
             items = iter([item])
         # All processes open what was opened here, or none does.
-        same = replace(self.engine, digest=engine.digest)
+        same = replace(self.engine, digest=engine.digest, calibration=engine.calibration)
         results = run_jobs(
             assess_item, ((item, Job(same, item, self.overlays)) for item in items),
             workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=_END_ALL,

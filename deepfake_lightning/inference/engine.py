@@ -26,7 +26,7 @@ from deepfake_lightning.schemas import (
     ScoredTrack,
 )
 from deepfake_lightning.schemas.assessment import Status
-from deepfake_lightning.schemas.calibration import MediaType
+from deepfake_lightning.schemas.calibration import KINDS, NOUNS, MediaType, promise
 
 BATCH = 32
 """Faces in one run of the network, at most."""
@@ -74,6 +74,7 @@ class Engine:
         self.runtime = runtime
         self.preprocess = preprocess
         self.calibration = calibration
+        self._promises = {kind: promise(calibration.of(kind), NOUNS[kind]) for kind in KINDS}
         self.version = version
         self.digest = digest
         self.is_demo = is_demo
@@ -180,6 +181,7 @@ class Engine:
             score=probability(calibrated(logit, fitted)),
             calibrated=fitted is not None,
             verdict=verdict(logit, fitted),
+            guarantee=self._promises[kind],
             tracks=tracks,
             faces=tuple(scored.faces),
             examined=look.examined,

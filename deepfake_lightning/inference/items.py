@@ -99,10 +99,8 @@ class _Part:
         self._cropped = already_cropped if already_cropped is not None else extracted or None
         rows = manifest.rows
         self._listed = bool(rows["label"].notna().any())
-        self._framed = (
-            (rows["media_type"] == "image") & (rows["frame"].notna() | rows["track_id"].notna())
-        ).to_numpy(bool)
-        self._order, self._starts = _groups(rows, self._framed)
+        self._framed = manifest.framed()
+        self._order, self._starts = _groups(rows, manifest.items())
         # Columns once: asking a table row by row takes a hundred times as long.
         wanted = ("path", "media_type", "status", "frame", "track_id", "timestamp_ms", *KNOWN)
         self._columns = {
@@ -153,7 +151,7 @@ class _Part:
 
 
 def _groups(
-    rows: pd.DataFrame, framed: NDArray[np.bool_]
+    rows: pd.DataFrame, keys: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows in the order of their items, and where each item begins, and the end.
 
@@ -161,8 +159,6 @@ def _groups(
     of tracks and frames.
     """
     count = len(rows)
-    codes, _ = pd.factorize(rows["video_id"])
-    keys = np.where(framed, codes, np.arange(count) + count)  # others are items of their own
     _, first, item = np.unique(keys, return_index=True, return_inverse=True)
     tracks = rows["track_id"].fillna(-1).to_numpy(np.int64)
     frames = rows["frame"].fillna(-1).to_numpy(np.int64)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from deepfake_lightning.bundle import load_bundle
+from deepfake_lightning.bundle.calibration_file import calibration_path, read_calibration
 from deepfake_lightning.bundle.load import ONNX
-from deepfake_lightning.errors import BundleError, UsageError
+from deepfake_lightning.errors import BundleError, CheckpointError, UsageError
 from deepfake_lightning.inference.engine import Engine
 from deepfake_lightning.inference.onnx_runtime import OnnxRuntime
 from deepfake_lightning.schemas import Calibration
@@ -27,7 +28,8 @@ class EngineSource:
         precision: of PyTorch.
         threads: that one run of the network uses on a CPU; None: one of ONNX, PyTorch as it is
             set up.
-        digest: what the bundle's has to be; None: any.
+        digest: what the bundle's has to be, or the checkpoint's SHA-256; None: any.
+        calibration: of a checkpoint; None: the one beside it, if there is one.
     """
 
     bundle: Path | None = None
@@ -37,6 +39,17 @@ class EngineSource:
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int | None = None
     digest: str | None = None
+    calibration: Calibration | None = None
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return when a checkpoint and the calibration beside it were written, nanoseconds.
+
+        Nothing of a bundle, which is never changed.
+        """
+        if self.checkpoint is None:
+            return ()
+        paths = (self.checkpoint, calibration_path(self.checkpoint))
+        return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
 
     def open(self) -> Engine:
         """Open the engine; a bundle is verified first.
@@ -44,7 +57,7 @@ class EngineSource:
         Raises:
             UsageError: not one of bundle and checkpoint is given, or they cannot be run so.
             BundleError: the bundle is damaged, changed or foreign.
-            CheckpointError: the checkpoint is.
+            CheckpointError: the checkpoint is, or the calibration beside it.
         """
         if (self.bundle is None) == (self.checkpoint is None):
             raise UsageError(
@@ -90,9 +103,14 @@ class EngineSource:
         from deepfake_lightning.models.checkpoints import load_detector
 
         trained = load_detector(path)
+        if self.digest not in (None, trained.sha256):
+            raise CheckpointError(
+                f"{path} is not the checkpoint it was when this began", next_step="begin anew"
+            )
+        calibration = self.calibration or read_calibration(path, trained.sha256) or Calibration()
         runtime = TorchRuntime(trained.detector, self.device, self.precision, self.threads)
         return Engine(
-            runtime, trained.served, Calibration(), version=f"checkpoint {trained.sha256[:12]}",
+            runtime, trained.served, calibration, version=f"checkpoint {trained.sha256[:12]}",
             digest=trained.sha256, is_demo=trained.drawn,
         )  # fmt: skip
 

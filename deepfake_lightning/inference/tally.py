@@ -20,6 +20,7 @@ class Tally:
     Attributes:
         statuses: items by status.
         verdicts: items by verdict; None is a score without one.
+        guarantees: how many items have each.
         notes: how many items have each note.
         done_before: items of an earlier run.
         shown: how many items are kept in ``top`` and ``failures``, at most.
@@ -29,6 +30,7 @@ class Tally:
     shown: int
     statuses: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str | None] = field(default_factory=Counter)
+    guarantees: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     done_before: int = 0
     failures: list[Record] = field(default_factory=list)
@@ -39,6 +41,8 @@ class Tally:
         """Count an item."""
         self.statuses[record["status"]] += 1
         self.verdicts[record["verdict"]] += 1
+        if record.get("guarantee"):
+            self.guarantees[record["guarantee"]] += 1
         self.notes.update(_without_numbers(note) for note in record["notes"])
         if record["logit"] is None:
             if len(self.failures) < self.shown:

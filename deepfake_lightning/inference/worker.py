@@ -45,9 +45,13 @@ def assess_item(job: Job) -> Assessment:
             gc.collect()
 
 
-@lru_cache(maxsize=1)
 def opened(source: EngineSource) -> Engine:
-    """Return the engine of this process."""
+    """Return the engine of this process; a checkpoint may have been calibrated since."""
+    return _opened(source, source.stamp())
+
+
+@lru_cache(maxsize=1)
+def _opened(source: EngineSource, stamp: tuple[int, ...]) -> Engine:
     return source.open()
 
 

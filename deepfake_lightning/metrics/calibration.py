@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.metrics.classification import (
+from deepfake_lightning.metrics.checks import (
     Float64Array,
     FloatArray,
     IntArray,

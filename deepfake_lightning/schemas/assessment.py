@@ -15,7 +15,7 @@ MEANING: dict[Verdict | None, str] = {
     "and no proof",
     "no_indication": "nothing of the kinds of manipulation that were trained on is seen. That does "
     "not make it real: methods that are not known are often missed",
-    "inconclusive": "the score is in between: a person has to look",
+    "inconclusive": "the score is in between and decides nothing: ask a person",
     "not_assessable": "there is nothing to score, and so nothing is said",
     None: "the detector has not been calibrated for this kind of media: there is a score alone",
 }
@@ -91,6 +91,8 @@ class Assessment:
         score: probability of fake, 0 to 1: the sigmoid of the logit over the temperature.
         calibrated: whether the detector was calibrated for this kind of media.
         verdict: None where there is a score and no calibration.
+        guarantee: what the calibration promises of verdicts, and what not; None where it promises
+            nothing.
         tracks, faces: what the item's score is made of.
         examined: of a clip.
         quality: mean of each image-quality feature over the faces (``media.quality``).
@@ -111,6 +113,7 @@ class Assessment:
     score: float | None = None
     calibrated: bool = False
     verdict: Verdict | None = None
+    guarantee: str | None = None
     tracks: tuple[ScoredTrack, ...] = ()
     faces: tuple[ScoredFace, ...] = ()
     examined: Examined | None = None

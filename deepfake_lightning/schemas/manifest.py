@@ -126,6 +126,22 @@ class Manifest:
         """Return bool [rows]: those with something to look at."""
         return np.asarray(self.rows["status"].fillna("ok") == "ok", bool)
 
+    def framed(self) -> NDArray[np.bool_]:
+        """Return bool [rows]: the pictures that are of a clip, whose item is a video.
+
+        They have a frame number or a face track. All of one ``video_id`` are one item; any other
+        row is an item of its own.
+        """
+        rows = self.rows
+        numbered = rows["frame"].notna() | rows["track_id"].notna()
+        return np.asarray((rows["media_type"] == "image") & numbered, bool)
+
+    def items(self) -> NDArray[np.int64]:
+        """Return the number of each row's item, int64 [rows]; not all numbers are in use."""
+        count = len(self.rows)
+        codes, _ = pd.factorize(self.rows["video_id"])
+        return np.where(self.framed(), codes, np.arange(count) + count).astype(np.int64)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return rows per split and label, with ``unknown`` for no label."""
         names = {0: "real", 1: "fake", -1: "unknown"}

@@ -10,7 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentError
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
@@ -19,12 +19,12 @@ from rich.console import Console
 from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
 from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
 from deepfake_lightning.callbacks.interruption import Interruption
-from deepfake_lightning.data.audit import AuditReport, check_before_training, record_look
+from deepfake_lightning.data.audit import AuditReport, check_before_training
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.models.checkpoints import read_checkpoint
-from deepfake_lightning.storage import Workspace, file_hash, run_of
+from deepfake_lightning.storage import Workspace, run_of
 from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
 from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
@@ -56,7 +56,6 @@ class TrainingCLI(LightningCLI):
     datamodule: DeepfakeDataModule
     interrupted = False
     audit: AuditReport | None = None
-    looks = 0
 
     def __init__(self, args: list[str]) -> None:
         own: dict[str, Any] = {"allow_abbrev": False, "exit_on_error": False}
@@ -109,6 +108,8 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--audit_allow", type=list[str], default=[],
                             help="findings of the data's audit to train with all the same, by "
                             "name; the run records them")  # fmt: skip
+        parser.add_argument("--report", type=bool, default=True,
+                            help="write a report of val when a training ends")  # fmt: skip
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(_CHECKPOINT_DEFAULTS)
@@ -130,8 +131,13 @@ class TrainingCLI(LightningCLI):
         fitting = self.subcommand == "fit"
         if trainer["logger"] in (None, True):
             kwargs["logger"] = self._logger() if fitting else False
-        own = [TrainingProgress()] if trainer["enable_progress_bar"] is not False else []
-        own.append(Interruption() if fitting else self._report())  # type: ignore[arg-type]
+        own: list[Callback] = []
+        if trainer["enable_progress_bar"] is not False:
+            own.append(TrainingProgress())
+        if fitting:
+            own.append(Interruption())
+        if not fitting or self.settings["report"]:
+            own.append(self._report())
         kwargs["callbacks"] = [*_listed(trainer["callbacks"]), *own]
         plugins = _listed(trainer["plugins"])
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
@@ -149,12 +155,16 @@ class TrainingCLI(LightningCLI):
         return RunLogger(str(runs), settings["experiment"], settings["version"], resumed)
 
     def _report(self) -> EvaluationReport:
+        place = Workspace.find(self.settings["workspace"])
+        if self.subcommand == "fit":
+            experiment, version = self.settings["experiment"], self.settings["version"]
+            return EvaluationReport(str(place.reports), f"{experiment}-{version}-fit", version)
         assert self.ckpt_path is not None
         run = self.ckpt_path.resolve().parent.parent
-        reports = Workspace.find(self.settings["workspace"]).reports
         name = f"{run.parent.name}-{run.name}-{self.ckpt_path.stem}-{self.subcommand}"
-        about = {"checkpoint": str(self.ckpt_path), "checkpoint_sha256": file_hash(self.ckpt_path)}
-        return EvaluationReport(str(reports), name, version=run.name, about=about)
+        return EvaluationReport(
+            str(place.reports), name, run.name, str(self.ckpt_path), str(place.root)
+        )
 
     def before_fit(self) -> None:
         """Fail on what would fail later, before anything is written."""
@@ -168,6 +178,8 @@ class TrainingCLI(LightningCLI):
             with Console(stderr=True).status("auditing the data"):
                 allowed = self.settings["audit_allow"]
                 self.audit = check_before_training(self.datamodule.load(), allowed)
+            if (report := self.evaluation_report) is not None:
+                report.findings = self.audit.findings
             for finding in self.audit.findings:
                 if finding.severity != "note":
                     log.warning("the data's audit: %s", finding.what)
@@ -192,14 +204,14 @@ class TrainingCLI(LightningCLI):
         self.trainer.validate(verbose=False, **kwargs)
 
     def test(self, **kwargs: Any) -> None:
-        """Score ``test``, likewise; how often that has been done is counted."""
+        """Score ``test``, likewise."""
         self.trainer.test(verbose=False, **kwargs)
-        if self.trainer.is_global_zero and self.ckpt_path is not None:
-            place = Workspace.find(self.settings["workspace"])
-            scored = file_hash(self.ckpt_path)
-            self.looks = record_look(
-                place, self.datamodule.load(), "test", scored=scored, command="test"
-            )
+
+    @property
+    def evaluation_report(self) -> EvaluationReport | None:
+        """What writes the report; None for a training without one."""
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((one for one in callbacks if isinstance(one, EvaluationReport)), None)
 
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))

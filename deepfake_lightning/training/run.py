@@ -35,6 +35,7 @@ class RunResult:
         epochs: how many were trained, those before a resume included.
         seconds: duration.
         metrics: the last epoch's, by name.
+        report: folder of the report of the val split; None where none was written.
     """
 
     status: str
@@ -47,6 +48,7 @@ class RunResult:
     epochs: int
     seconds: float
     metrics: dict[str, float]
+    report: Path | None = None
 
 
 def train(config: str | Path | dict[str, Any], *overrides: str) -> RunResult:
@@ -108,6 +110,7 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
         epochs=trainer.current_epoch,
         seconds=round(seconds, 1),
         metrics={name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
+        report=None if cli.evaluation_report is None else cli.evaluation_report.folder,
     )
 
 

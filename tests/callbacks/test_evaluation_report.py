@@ -1,16 +1,19 @@
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from matplotlib import image as pictures
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from deepfake_lightning.callbacks import EvaluationReport
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.metrics import item_labels, item_scores, summary
 from deepfake_lightning.schemas import read_predictions
+from deepfake_lightning.storage import file_hash
 
 
 @pytest.fixture
@@ -28,8 +31,12 @@ def report(make_detector, make_trainer, make_data, tmp_path):
     return measure
 
 
-def _metrics(callback):
-    return json.loads((callback.folder / "metrics.json").read_text(encoding="utf-8"))
+def _record(callback):
+    return json.loads((callback.folder / "report.json").read_text(encoding="utf-8"))
+
+
+def _values(record, level):
+    return {name: one["value"] for name, one in record["levels"][level]["metrics"].items()}
 
 
 @pytest.mark.parametrize(("verb", "split"), [("test", "test"), ("validate", "val")])
@@ -49,24 +56,26 @@ def test_metrics_and_predictions_are_those_of_the_network(make_faces, report, ve
     logits = (logits[:, 1] - logits[:, 0]).numpy()
     assert table["logit"].to_numpy(float) == pytest.approx(logits, abs=1e-4)
 
-    record = _metrics(callback)
+    record = _record(callback)
     labels = table["label"].to_numpy(int)
-    assert (record["split"], record["pictures"], record["unreadable"]) == (split, len(table), 0)
+    assert (record["data"]["split"], record["counts"]["frames"]) == (split, len(table))
+    assert record["counts"]["unscored"] == {}
     frames = summary(logits, labels)
-    assert {name: record["metrics"][name] for name in frames} == pytest.approx(frames, abs=1e-4)
+    assert _values(record, "frame") == pytest.approx(frames, abs=1e-4)
     clips = table["video_id"].to_numpy(str)
     _, scores = item_scores(logits, clips, np.zeros(len(clips)), table["frame"].to_numpy(int))
     items = summary(scores, item_labels(labels, clips))
-    found = {name: record["metrics"][f"item_{name}"] for name in items}
-    assert found == pytest.approx(items, abs=1e-4)
-    assert callback.values == record["metrics"]
-    for name in ("roc", "reliability", "scores"):
-        assert pictures.imread(callback.folder / f"{name}.png").std() > 0.05
+    assert _values(record, "item") == pytest.approx(items, abs=1e-4)
+    for name, value in _values(record, "item").items():
+        assert callback.values[f"item_{name}"] == value
+        assert callback.values[name] == _values(record, "frame")[name]
+    files = {path.name for path in callback.folder.iterdir()}
+    assert files == {"report.html", "report.md", "report.json", "predictions.parquet"}
 
 
 def test_undefined_is_null_and_not_nan(make_faces, report):
     callback, _, _ = report(make_faces({"train": 2, "val": 2, "test": 3}), version="v3")
-    labelled = _metrics(callback)["metrics"]
+    labelled = _values(_record(callback), "item")
     root = make_faces({"train": 2, "val": 2})
     index = root / "index.csv"
     text = index.read_text(encoding="utf-8")
@@ -74,10 +83,10 @@ def test_undefined_is_null_and_not_nan(make_faces, report):
         text += f"test_{clip}_0.png,0,test_{clip},test_{clip},0,test\n"
     index.write_text(text, encoding="utf-8")
     one_class, _, _ = report(root, version="v3")
-    metrics = _metrics(one_class)["metrics"]
+    metrics = _values(_record(one_class), "item")
     assert labelled["auroc"] is not None
-    assert metrics["auroc"] is metrics["item_eer"] is metrics["recall"] is None
-    assert metrics["loss"] > 0
+    assert metrics["auroc"] is metrics["eer"] is metrics["recall"] is None
+    assert metrics["log_loss"] > 0
     assert metrics.keys() == labelled.keys()
     table = read_predictions(one_class.folder / "predictions.parquet")
     assert set(table["version"]) == {"v3"}
@@ -93,11 +102,12 @@ def test_without_labels_there_are_scores_and_no_metric(make_faces, report):
     ]
     index.write_text("\n".join(hidden) + "\n", encoding="utf-8")
     callback, _, _ = report(root)
-    assert set(_metrics(callback)["metrics"].values()) == {None}
+    record = _record(callback)
+    assert set(_values(record, "item").values()) == {None}
+    assert record["counts"]["unlabelled"] == 3
     table = read_predictions(callback.folder / "predictions.parquet")
     assert table["label"].isna().all()
     assert table["logit"].notna().all()
-    assert not (callback.folder / "roc.png").exists()
 
 
 def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
@@ -107,8 +117,9 @@ def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
     data = make_data(root)
     data.setup("fit")  # the same data may have been trained on before
     callback, _, _ = report(root, data=data)
-    record = _metrics(callback)
-    assert (record["pictures"], record["unreadable"]) == (4, 1)
+    counts = _record(callback)["counts"]
+    assert (counts["frames"], counts["unscored"]) == (4, {"unreadable": {"fake": 1}})
+    assert "test_3_0.png" in counts["examples"]["unreadable"][0]
     table = read_predictions(callback.folder / "predictions.parquet").set_index("path")
     assert len(table) == 5
     lost = table.loc["test_3_0.png"]
@@ -119,15 +130,49 @@ def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
 
 def test_a_second_report_leaves_the_first_as_it_is(make_faces, report):
     root = make_faces()
-    first, _, _ = report(root, about={"checkpoint": "one.ckpt"})
-    before = hashlib.sha256((first.folder / "metrics.json").read_bytes()).hexdigest()
-    second, _, _ = report(root, about={"checkpoint": "two.ckpt"})
+    first, _, _ = report(root, version="one")
+    before = hashlib.sha256((first.folder / "report.json").read_bytes()).hexdigest()
+    second, _, _ = report(root, version="two")
     assert (first.folder.name, second.folder.name) == ("run", "run_2")
-    assert hashlib.sha256((first.folder / "metrics.json").read_bytes()).hexdigest() == before
-    assert _metrics(second)["checkpoint"] == "two.ckpt"
+    assert hashlib.sha256((first.folder / "report.json").read_bytes()).hexdigest() == before
+    assert _record(second)["name"] == "two"
 
 
-def test_validation_within_a_training_leaves_no_report(
+def test_a_training_reports_the_validation_that_chose_the_checkpoint(
+    make_faces, make_data, make_detector, tmp_path
+):
+    keeper = ModelCheckpoint(
+        tmp_path / "kept", "best", monitor="val/auroc", mode="max", enable_version_counter=False
+    )
+    callback = EvaluationReport(str(tmp_path / "reports"), "run", "v1")
+    seen = []
+
+    class Watch(Callback):
+        def on_validation_end(self, trainer, module):
+            if not trainer.sanity_checking:
+                scores = module.epoch_scores["val"]
+                value = summary(scores.logit, scores.label)["auroc"]
+                seen.append((value, scores.logit.tolist()))
+
+    trainer = Trainer(
+        max_epochs=4, accelerator="cpu", logger=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[callback, keeper, Watch()],
+    )  # fmt: skip
+    detector = make_detector(lr=0.05)
+    trainer.fit(detector, make_data(make_faces({"train": 4, "val": 6}, 2)))
+    assert len(seen) == 4
+    best = max(range(4), key=lambda epoch: (seen[epoch][0], -epoch))
+    table = read_predictions(callback.folder / "predictions.parquet")
+    assert table["logit"].tolist() == seen[best][1]
+    record = _record(callback)
+    assert _values(record, "frame")["auroc"] == pytest.approx(float(keeper.best_model_score))
+    assert (record["name"], record["data"]["split"]) == ("v1", "val")
+    assert record["model"]["path"] == keeper.best_model_path
+    assert record["model"]["digest"] == file_hash(Path(keeper.best_model_path))
+    assert any("chose the checkpoint" in note for note in record["notes"])
+
+
+def test_a_training_without_a_best_checkpoint_has_no_report(
     make_faces, make_data, make_detector, make_trainer, tmp_path
 ):
     callback = EvaluationReport(str(tmp_path / "reports"), "run")
@@ -156,9 +201,10 @@ def test_clips_are_reported_by_track_and_those_without_a_score_by_status(
     index = "".join(f"{path},{label},test\n" for path, label in rows)
     (root / "index.csv").write_text("path,label,split\n" + index)
     callback, _, _ = report(root, data=make_data(root, sampling="even:3"))
-    record = _metrics(callback)
-    assert (record["pictures"], record["items"]) == (12, 3)
-    assert (record["no_face"], record["unreadable"]) == (1, 1)
+    record = _record(callback)
+    counts = record["counts"]
+    assert (counts["frames"], counts["tracks"], counts["items"]) == (12, 4, 5)
+    assert counts["unscored"] == {"no_face": {"real": 1}, "unreadable": {"real": 1}}
     assert callback.unscored == {"no_face": 1, "unreadable": 1}
     table = read_predictions(callback.folder / "predictions.parquet")
     two = table[table["path"] == "fake/two.mp4"]
@@ -171,4 +217,4 @@ def test_clips_are_reported_by_track_and_those_without_a_score_by_status(
         logits["logit"].to_numpy(float), logits["video_id"].to_numpy(str),
         logits["track_id"].to_numpy(int), logits["frame"].to_numpy(int),
     )  # fmt: skip
-    assert record["metrics"]["item_auroc"] == summary(scores, np.array([1, 1, 0]))["auroc"]
+    assert _values(record, "item")["auroc"] == summary(scores, np.array([1, 1, 0]))["auroc"]

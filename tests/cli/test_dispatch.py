@@ -104,5 +104,5 @@ def test_what_is_to_come_is_said_to_be() -> None:
 
 
 def test_a_planned_command_is_not_taken_for_another(capsys: Any) -> None:
-    assert main(["evaluate", "v1.0.0"]) == 2
+    assert main(["explain", "v1.0.0"]) == 2
     assert "not built yet" in capsys.readouterr().err

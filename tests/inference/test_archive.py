@@ -307,6 +307,27 @@ def test_scores_of_other_settings_are_not_mixed(
     assert (half_done.parent / "a.csv.partial/items.jsonl").stat().st_size > 1000
 
 
+def test_verdicts_of_two_calibrations_are_not_mixed(calib_checkpoint: Path, tmp_path: Path) -> None:
+    """A checkpoint may be calibrated while the scores of a stopped run wait to be gone on with."""
+    from deepfake_lightning.bundle.calibrating import calibrate
+
+    def stop(found: object) -> None:
+        raise KeyboardInterrupt
+
+    def begin() -> None:
+        manifest = str(calib_checkpoint.parents[1] / "manifest.parquet")
+        source = EngineSource(checkpoint=calib_checkpoint)
+        inputs = Archive(read_inputs([manifest]), None)
+        score_archive(inputs, source, tmp_path / "a.csv", workers=1, progress=stop)
+
+    for error in (KeyboardInterrupt, KeyboardInterrupt):  # it goes on
+        with pytest.raises(error):
+            begin()
+    calibrate(calib_checkpoint)
+    with pytest.raises(UsageError, match=r"calibration .* -> "):
+        begin()
+
+
 def test_a_table_that_exists_stays(bundle: Path, archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     out.write_text("mine")

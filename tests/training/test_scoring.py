@@ -23,7 +23,7 @@ Flags = Callable[..., list[str]]
 
 
 def _report(cli: TrainingCLI) -> Any:
-    return next(c for c in cli.trainer.callbacks if type(c).__name__ == "EvaluationReport")
+    return cli.evaluation_report
 
 
 def test_a_fresh_process_gives_the_same_validation_figures(trained: Any) -> None:
@@ -35,22 +35,22 @@ def test_a_fresh_process_gives_the_same_validation_figures(trained: Any) -> None
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = trained.workspace / "evaluation/reports/deepfake-detection-v1.0.0-best-validate"
-    metrics = json.loads((folder / "metrics.json").read_text())["metrics"]
-    assert metrics["auroc"] == pytest.approx(trained.result.best_score, abs=1e-6)
+    metrics = json.loads((folder / "report.json").read_text())["levels"]["frame"]["metrics"]
+    assert metrics["auroc"]["value"] == pytest.approx(trained.result.best_score, abs=1e-6)
 
 
 def test_test_needs_nothing_but_the_checkpoint(trained: Any, tmp_path: Path) -> None:
     best = trained.result.best_checkpoint
     flags = ["--workspace", str(tmp_path), "--trainer.enable_progress_bar=false"]
     report = _report(TrainingCLI(["test", "--ckpt_path", str(best), *flags]))
-    record = json.loads((report.folder / "metrics.json").read_text())
+    record = json.loads((report.folder / "report.json").read_text())
     rows = read_predictions(report.folder / "predictions.parquet")
-    assert record["checkpoint"] == str(best)
-    assert len(rows) == record["pictures"] > 0
+    assert record["model"]["path"] == str(best)
+    assert record["data"]["looks"] == 1
+    assert len(rows) == record["counts"]["frames"] > 0
     expected = roc_auc_score(rows["label"].astype(int), rows["logit"].astype(float))
-    assert record["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
-    assert {p.name for p in report.folder.glob("*.png")} == {"roc.png", "reliability.png",
-                                                             "scores.png"}  # fmt: skip
+    found = record["levels"]["frame"]["metrics"]["auroc"]["value"]
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_flag_wins_over_what_the_checkpoint_says(
@@ -65,7 +65,8 @@ def test_a_flag_wins_over_what_the_checkpoint_says(
          "--data.splits", "{test: 1.0}", "--workspace", str(tmp_path),
          "--trainer.enable_progress_bar=false"]
     )  # fmt: skip
-    assert json.loads((_report(cli).folder / "metrics.json").read_text())["pictures"] == 12
+    record = json.loads((_report(cli).folder / "report.json").read_text())
+    assert record["counts"]["items"] == 12
     assert cli.datamodule.preprocess.size == 32
 
 
@@ -197,5 +198,5 @@ def test_balanced_class_weights_are_those_of_the_training(
 def test_each_look_at_a_test_split_is_counted(trained: Any, tmp_path: Path) -> None:
     args = ["test", "--ckpt_path", str(trained.result.best_checkpoint), "--workspace",
             str(tmp_path), "--trainer.enable_progress_bar=false"]  # fmt: skip
-    assert [TrainingCLI(args).looks for _ in range(3)] == [1, 2, 3]
+    assert [_report(TrainingCLI(args)).looks for _ in range(3)] == [1, 2, 3]
     assert len((tmp_path / "evaluation/looks.jsonl").read_text().splitlines()) == 3

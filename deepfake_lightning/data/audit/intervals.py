@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from deepfake_lightning.metrics import auroc
+from deepfake_lightning.metrics import auroc, holm, summary_draws
+
+__all__ = ["Interval", "grouped_auc", "holm"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 _DRAWS = 1000
-_AT_ONCE = 100  # draws, for memory
 
 
 class Interval(NamedTuple):
@@ -51,45 +52,12 @@ def grouped_auc(
     """
     auc = auroc(scores, labels)
     assert auc is not None
-    drawn = _bootstrap(scores, labels, groups, np.random.default_rng(seed))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    drawn = summary_draws(scores, labels, groups, draws=_DRAWS, seed=seed, names=("auroc",))
+    defined = drawn["auroc"][~np.isnan(drawn["auroc"])]  # a draw may miss a class
+    low, high = np.quantile(defined, [0.025, 0.975])
     fakes = int(labels.sum())
     reals = len(labels) - fakes
-    se = max(float(drawn.std()), ((len(labels) + 1) / (12 * fakes * reals)) ** 0.5)
+    se = max(float(defined.std()), ((len(labels) + 1) / (12 * fakes * reals)) ** 0.5)
     count = len(np.unique(groups))
     p = float(student.sf((auc - against) / se, df=max(count - 1, 1)))
     return Interval(auc, float(low), float(high), p)
-
-
-def _bootstrap(
-    scores: FloatArray, labels: IntArray, groups: IntArray, generator: np.random.Generator
-) -> FloatArray:
-    """Return the AUC of each draw: one sort, then sums of weights over ties.
-
-    A draw that misses a class has no AUC, and is left out.
-    """
-    order = np.argsort(scores, kind="stable")
-    values, fake = scores[order], labels[order] == 1
-    _, group = np.unique(groups[order], return_inverse=True)
-    count = int(group.max()) + 1
-    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-    found = []
-    for _ in range(_DRAWS // _AT_ONCE):
-        times = generator.multinomial(count, np.full(count, 1 / count), _AT_ONCE)
-        weight = times[:, group].astype(np.float64)
-        tied_fake = np.add.reduceat(weight * fake, starts, axis=1)
-        tied_real = np.add.reduceat(weight * ~fake, starts, axis=1)
-        below = np.cumsum(tied_real, axis=1) - tied_real / 2
-        pairs = tied_fake.sum(axis=1) * tied_real.sum(axis=1)
-        there = pairs > 0
-        found.append((tied_fake * below).sum(axis=1)[there] / pairs[there])
-    return np.concatenate(found)
-
-
-def holm(p: FloatArray) -> FloatArray:
-    """Return p-values adjusted so that all of them together err as often as one (Holm 1979)."""
-    order = np.argsort(p)
-    steps = p[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted

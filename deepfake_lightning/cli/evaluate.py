@@ -1,0 +1,201 @@
+"""``evaluate``: how good is this detector, on what, and how sure is that?"""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import suppress
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from deepfake_lightning.cli.paths import near
+from deepfake_lightning.cli.progress import FileProgress
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.storage import Workspace, atomic_folder, new_folder
+
+if TYPE_CHECKING:
+    from deepfake_lightning.evaluation.report import Evaluation
+    from deepfake_lightning.evaluation.report.record import Breakdown
+
+_GROUPS_SHOWN = 12
+_HEADLINE = ("auroc", "average_precision", "eer", "tpr_at_fpr_1", "balanced_accuracy", "log_loss")
+
+
+def evaluate(
+    target: str,
+    data: str | None = None,
+    split: str = "test",
+    columns: str | None = None,
+    attributes: str | None = None,
+    by: str | None = None,
+    prevalence: float = 0.01,
+    least: int = 20,
+    embed_media: bool = False,
+    out: str | None = None,
+    run: str | None = None,
+    runtime: Literal["auto", "onnx", "torch"] = "auto",
+    device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    already_cropped: bool | None = None,
+    workers: int | None = None,
+    draws: int = 2000,
+    workspace: str | None = None,
+    json: bool = False,
+) -> int:
+    """Measure a detector on a split, and write a report to hand on.
+
+    Scores through the engine of production, and measures frames, face tracks and items, each with
+    95 % intervals over people; by method, data set and any other column; at every threshold of its
+    calibration. What was trained on is refused; every look at the test split is counted. Exit
+    codes: 0 measured, whatever came out; 2 wrong use, 1 the machine's fault, 130 interrupted.
+
+    Args:
+        target: a version, a bundle, a checkpoint, the report of an evaluation, or a table of scores
+            of any detector.
+        data: a manifest or a folder of media (default: the data of its training).
+        split: of the data.
+        columns: which columns of another detector's table are what:
+            'id=clip,score=prob,label=target,fake=FAKE,scale=probability'.
+        attributes: a table (video_id or path, and further columns) of what is known of the items,
+            to break results down by.
+        by: further columns to break results down by, 'camera,skin_tone'.
+        prevalence: share of fakes in the field; it says how many alarms will be true.
+        least: items of a class that a group needs to be compared.
+        embed_media: put the faces of the worst mistakes into the page.
+        out: folder to write the report to; it must not hold anything (default: a new one under
+            evaluation/reports in the workspace).
+        run: folder of the training, where a bundle or checkpoint lies elsewhere.
+        runtime: 'onnx' or 'torch' (default: ONNX for bundles on the CPU).
+        device: cpu, cuda, cuda:1, ...
+        precision: of PyTorch.
+        already_cropped: the pictures show one face each (default: as `predict` takes them).
+        workers: processes (default: as many as there are cores).
+        draws: resamples of the groups.
+        workspace: where the workspace is (default: mlops).
+        json: print the report as JSON, and nothing else.
+    """
+    if draws < 1:
+        raise UsageError(f"--draws {draws} draws nothing", next_step="pass 1 or more")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
+    place = Workspace.find(workspace)
+    if out is not None:
+        refuse_filled(Path(out))
+    from deepfake_lightning.evaluation.report import evaluate as measure
+    from deepfake_lightning.evaluation.subjects.peers import PeerColumns
+    from deepfake_lightning.evaluation.subjects.targets import find_target, subject_of
+
+    if data is not None and not find_target(target, place).is_scored:
+        raise UsageError(
+            f"{target} has scores already: --data would have no part in them",
+            next_step="leave --data out, or name the detector instead",
+        )
+    console = Console(stderr=json)
+    with FileProgress(console, "listing the files") as bar:
+        subject = subject_of(
+            target, workspace=place, data=data, split=split,
+            columns=PeerColumns.parse(columns) if columns else None, attributes=attributes,
+            run=run, runtime=runtime, device=device, precision=precision, workers=workers,
+            already_cropped=already_cropped, command="evaluate",
+            phase=lambda what, number: bar.begin(number, what),
+            progress=lambda _: bar.advance_by(0),
+        )  # fmt: skip
+        bar.begin(0, "measuring")
+        found = measure(
+            subject, prevalence=prevalence, least=least, draws=draws,
+            by=[name.strip() for name in by.split(",") if name.strip()] if by else (),
+        )  # fmt: skip
+    folder = _write(found, Path(out) if out else None, place, embed_media)
+    if json:
+        record = {**found.to_dict(), "folder": str(folder)}
+        sys.stdout.write(dumps(record, allow_nan=False) + "\n")
+    else:
+        _print(console, found, folder)
+    return 0
+
+
+def refuse_filled(folder: Path) -> None:
+    """Raise a ``UsageError`` where a folder to write a report to holds anything."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists():
+        raise UsageError(
+            f"--out {folder} is there already",
+            why="another report may be in it",
+            next_step="name a new folder",
+        )
+
+
+def _write(found: Evaluation, out: Path | None, workspace: Workspace, embed: bool) -> Path:
+    from deepfake_lightning.evaluation.report import write_report
+
+    name = re.sub(r"[^\w.-]+", "_", found.subject.name).strip("_.")[:60] or "detector"
+    folder = out or new_folder(workspace.reports, f"evaluate-{name}")
+    try:
+        with atomic_folder(folder) as aside:
+            write_report(aside, found, embed_media=embed)
+    except BaseException:
+        if out is None:
+            with suppress(OSError):
+                folder.rmdir()  # made above, and empty
+        raise
+    return folder
+
+
+def _print(console: Console, found: Evaluation, folder: Path) -> None:
+    from deepfake_lightning.evaluation.report.sections import facts, headline
+
+    console.print(_metrics(found))
+    for one in found.breakdowns:
+        if len(one.subgroups) > 1:
+            console.print(_breakdown(one))
+    lines = [*headline(found), f"measured on: {facts(found)}"]
+    lines += [f"note: {note}" for note in found.subject.notes]
+    if found.subject.is_demo:
+        lines.append("this detector was trained on drawn faces: it says nothing of real ones")
+    page = near(folder / "report.html")
+    lines += [f"page: {page}", f"next: deepfake-lightning compare {near(folder)} ANOTHER"]
+    text = "\n".join(_plain(line) for line in lines)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _metrics(found: Evaluation) -> Table:
+    from deepfake_lightning.evaluation.report.sections import shown_levels
+    from deepfake_lightning.evaluation.words import NAMES, with_interval
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric (95 %)", no_wrap=True)
+    levels = [level for level in shown_levels(found) if level != "track"]
+    for level in levels:
+        table.add_column(f"{level}s", no_wrap=True)
+    for name in _HEADLINE:
+        cells = [with_interval(found.results[level].metrics[name]) for level in levels]
+        if any(cell != "undefined" for cell in cells) or name == "auroc":
+            table.add_row(NAMES[name], *cells)
+    return table
+
+
+def _breakdown(one: Breakdown) -> Table:
+    from deepfake_lightning.evaluation.words import number, share
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"by {one.column}", overflow="fold")
+    for head in ("real", "fake", "no score", "AUROC", "false alarms", "missed"):
+        table.add_column(head, justify="right")
+    for group in one.subgroups[:_GROUPS_SHOWN]:
+        table.add_row(
+            _plain(group.value), f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
+            number(group.auroc.value), share(group.false_alarms.value), share(group.missed.value),
+        )  # fmt: skip
+    if (more := len(one.subgroups) - _GROUPS_SHOWN) > 0:
+        table.add_row(f"... and {more:,} more on the page", *[""] * 6)
+    return table
+
+
+def _plain(text: str) -> str:
+    """Return text of others without what moves the cursor."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
