@@ -31,6 +31,7 @@ margin:1rem 0}
 .card{border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem;break-inside:avoid}
 .card b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .card span{color:var(--soft);font-size:.85rem;display:block}
+.charts,.faces{margin:1rem 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:.7rem}
 .charts img{width:100%;background:#fff;border-radius:.4rem;break-inside:avoid}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.7rem}

@@ -57,7 +57,8 @@ def _rows(known: Mapping[str, Any], names: Mapping[str, str]) -> list[list[str]]
 
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_text(of)}" for name, of in value.items() if of is not None)
+        known = {name: of for name, of in value.items() if of not in (None, "", {}, [])}
+        return ", ".join(f"{name}: {_text(of)}" for name, of in known.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     if isinstance(value, float):
