@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
+from re import sub
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2126;--soft:#5b6570;--line:#d9dee3;--page:#fff;
@@ -69,7 +70,7 @@ def html_table(
     """
 
     def cell(tag: str, place: int, value: str) -> str:
-        shown = value if isinstance(value, Markup) else escape(value)
+        shown = value if isinstance(value, Markup) else _unbroken(escape(value))
         return f"<{tag}{' class=number' if place in numbers else ''}>{shown}</{tag}>"
 
     def cells(tag: str, values: Sequence[str]) -> str:
@@ -78,6 +79,12 @@ def html_table(
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     head = f"<thead><tr>{cells('th', heads)}</tr></thead>"
     return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def _unbroken(text: str) -> str:
+    """Keep an interval, ``(0.12 to 0.34)`` or ``(1.2 to 3.4 %)``, on one line."""
+    interval = r"\(-?[\d.]+ to -?[\d.]+( %)?\)"
+    return sub(interval, lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 class Markup(str):

@@ -130,7 +130,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a folder beside ``path`` to fill, and move it there once that is done.
 
     Args:
-        path: the folder to be; it must not exist.
+        path: the folder to be; it must not exist, or be empty.
 
     Raises:
         StorageError: the machine refused; nothing is left behind.
@@ -152,6 +152,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def atomic_new_folder(parent: Path, name: str) -> Iterator[tuple[Path, Path]]:
+    """Give a folder to fill, and the name it will have once that is done.
+
+    Args:
+        parent: where the folder will be.
+        name: of it; a number is added where it is taken (:func:`new_folder`).
+
+    Yields:
+        The folder to be, taken already, and the one to fill.
+
+    Raises:
+        StorageError: the machine refused; nothing is left behind.
+    """
+    folder = new_folder(parent, name)
+    try:
+        with atomic_folder(folder) as aside:
+            yield folder, aside
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()  # empty, unless it is done
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from deepfake_lightning.errors import StorageError
 from deepfake_lightning.storage import (
     Workspace,
     atomic_folder,
+    atomic_new_folder,
     atomic_write,
     file_hash,
     lock,
@@ -215,3 +216,16 @@ def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named() -> None:
     with pytest.raises(StorageError, match="/proc/nowhere"), atomic_folder(Path("/proc/nowhere/x")):
         pass
+
+
+def test_a_new_folder_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    for name in ("report", "report_2"):
+        with atomic_new_folder(tmp_path, "report") as (folder, aside):
+            (aside / "page.html").write_text("done")
+            assert not (folder / "page.html").exists()
+        assert folder == tmp_path / name
+        assert (folder / "page.html").read_text() == "done"
+    with pytest.raises(KeyboardInterrupt), atomic_new_folder(tmp_path, "report") as (_, aside):
+        (aside / "page.html").write_text("half")
+        raise KeyboardInterrupt
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "report_2"]

@@ -13,8 +13,12 @@ UNTOLD = "the items are told apart without a mistake: how sure to be cannot be f
 
 
 def probability(log_odds: float) -> str:
-    """Return calibrated log-odds as a probability, with digits enough to tell it from 0 and 1."""
-    value = float(sigmoid(np.asarray([log_odds]))[0])
+    """Return calibrated log-odds as a probability, as :func:`shown_probability` writes it."""
+    return shown_probability(float(sigmoid(np.asarray([log_odds]))[0]))
+
+
+def shown_probability(value: float) -> str:
+    """Return a probability with digits enough to tell it from 0 and 1."""
     for digits in (3, 4, 5, 6):
         shown = f"{value:.{digits}f}"
         if 0 < float(shown) < 1:

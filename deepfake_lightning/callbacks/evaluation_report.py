@@ -22,7 +22,7 @@ from deepfake_lightning.models.checkpoints import read_checkpoint
 from deepfake_lightning.models.detector import Stage
 from deepfake_lightning.models.scores import Scores
 from deepfake_lightning.schemas import Calibration
-from deepfake_lightning.storage import Workspace, atomic_folder, new_folder
+from deepfake_lightning.storage import Workspace, atomic_new_folder
 
 
 class EvaluationReport(Callback):
@@ -108,9 +108,10 @@ class EvaluationReport(Callback):
         if not trainer.is_global_zero:
             return
         subject = self._subject(data, scores, stage, fitting=trainer.state.fn == "fit")
-        self.folder = new_folder(self.parent, self.name)
-        with atomic_folder(self.folder) as aside:
-            write_report(aside, evaluate(subject))
+        found = evaluate(subject)
+        with atomic_new_folder(self.parent, self.name) as (folder, aside):
+            write_report(aside, found)
+        self.folder = folder
 
     def _subject(
         self, data: DeepfakeDataModule, scores: Scores, stage: Stage, fitting: bool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from deepfake_lightning.cli.progress import FileProgress
+from deepfake_lightning.cli.reports import check_options, report_folder
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.storage import Workspace, atomic_folder, new_folder, write_json
+from deepfake_lightning.storage import Workspace, write_json
 
 if TYPE_CHECKING:
     from deepfake_lightning.evaluation.comparison.record import Comparison
@@ -70,13 +70,8 @@ def compare(
             f"{len(targets) or 'no'} detectors make no comparison",
             next_step="name two or more: deepfake-lightning compare A B",
         )
-    if draws < 1:
-        raise UsageError(f"--draws {draws} draws nothing", next_step="pass 1 or more")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
+    check_options(draws, workers, out)
     place = Workspace.find(workspace)
-    if out is not None:
-        _refuse_filled(Path(out))
     from deepfake_lightning.cli.compare_summary import print_comparison, say_not_met
     from deepfake_lightning.evaluation.comparison.compare import compare as compared
     from deepfake_lightning.evaluation.subjects.peers import PeerColumns
@@ -99,7 +94,7 @@ def compare(
                 )
             )  # fmt: skip
     found = compared(subjects, draws=draws)
-    folder = _write(found, Path(out) if out else None, place)
+    folder = _write(found, out, place)
     met = require is None or meets(found.pairs[0].headline, require)
     if json:
         record = {**found.to_dict(), "require": require, "met": met, "folder": str(folder)}
@@ -118,33 +113,16 @@ def meets(one: PairedDifference, require: Literal["better", "not_worse"]) -> boo
     return one.verdict == "better" if require == "better" else one.verdict != "worse"
 
 
-def _refuse_filled(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists():
-        raise UsageError(
-            f"--out {folder} is there already",
-            why="a report of another comparison may be in it",
-            next_step="name a new folder",
-        )
-
-
-def _write(found: Comparison, out: Path | None, workspace: Workspace) -> Path:
+def _write(found: Comparison, out: str | None, workspace: Workspace) -> Path:
     """Write the three reports into a folder, whole or not at all."""
     from deepfake_lightning.evaluation.comparison.markdown import comparison_markdown
     from deepfake_lightning.evaluation.comparison.page import comparison_page
 
-    folder = out or new_folder(workspace.reports, _slug([one.name for one in found.detectors]))
-    try:
-        with atomic_folder(folder) as aside:
-            (aside / "report.html").write_text(comparison_page(found), "utf-8")
-            (aside / "report.md").write_text(comparison_markdown(found), "utf-8")
-            write_json(aside / "report.json", found.to_dict())
-    except BaseException:
-        if out is None:
-            with suppress(OSError):
-                folder.rmdir()  # made above, and empty
-        raise
+    name = _slug([one.name for one in found.detectors])
+    with report_folder(out, workspace, name) as (folder, aside):
+        (aside / "report.html").write_text(comparison_page(found), "utf-8")
+        (aside / "report.md").write_text(comparison_markdown(found), "utf-8")
+        write_json(aside / "report.json", found.to_dict())
     return folder
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deepfake_lightning.cli.paths import near
+from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.evaluation.comparison.items import REASONS
 from deepfake_lightning.evaluation.comparison.record import Comparison
 from deepfake_lightning.evaluation.comparison.tables import matching
@@ -42,7 +43,7 @@ def print_comparison(console: Console, found: Comparison, folder: Path) -> None:
 
 
 def _say(console: Console, lines: Sequence[str]) -> None:
-    text = "\n".join(_plain(line) for line in lines)
+    text = "\n".join(printable(line) for line in lines)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -62,7 +63,9 @@ def _table(found: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, title_justify="left")
     table.add_column("metric", no_wrap=True)
     for one in shown:
-        table.add_column(Text(_plain(one.name)), justify="right", overflow="ellipsis", no_wrap=True)
+        table.add_column(
+            Text(printable(one.name)), justify="right", overflow="ellipsis", no_wrap=True
+        )
     if len(found.detectors) == 2:
         table.add_column("difference (95 %)", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
@@ -90,11 +93,6 @@ def say_not_met(found: Comparison, require: str) -> None:
     """Say on stderr that the second detector is not what was asked for."""
     pair = found.pairs[0]
     wanted = require.replace("_", " ")
-    sys.stderr.write(f"not met: {_plain(pair.b)} is not shown to be {wanted} in AUROC\n" if
+    sys.stderr.write(f"not met: {printable(pair.b)} is not shown to be {wanted} in AUROC\n" if
                      require == "better" or pair.headline.p is None else
-                     f"not met: {_plain(pair.b)} is worse in AUROC\n")  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    """Return text of others without what moves the cursor."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+                     f"not met: {printable(pair.b)} is worse in AUROC\n")  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake_lightning.cli.paths import near
+from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
+from deepfake_lightning.cli.reports import check_options, report_folder
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.storage import Workspace, atomic_folder, new_folder
+from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
     from deepfake_lightning.evaluation.report import Evaluation
@@ -28,7 +29,7 @@ _HEADLINE = ("auroc", "average_precision", "eer", "tpr_at_fpr_1", "balanced_accu
 def evaluate(
     target: str,
     data: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     columns: str | None = None,
     attributes: str | None = None,
     by: str | None = None,
@@ -57,7 +58,7 @@ def evaluate(
         target: a version, a bundle, a checkpoint, the report of an evaluation, or a table of scores
             of any detector.
         data: a manifest or a folder of media (default: the data of its training).
-        split: of the data.
+        split: of the data (default: test).
         columns: which columns of another detector's table are what:
             'id=clip,score=prob,label=target,fake=FAKE,scale=probability'.
         attributes: a table (video_id or path, and further columns) of what is known of the items,
@@ -78,26 +79,23 @@ def evaluate(
         workspace: where the workspace is (default: mlops).
         json: print the report as JSON, and nothing else.
     """
-    if draws < 1:
-        raise UsageError(f"--draws {draws} draws nothing", next_step="pass 1 or more")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
+    check_options(draws, workers, out)
     place = Workspace.find(workspace)
-    if out is not None:
-        refuse_filled(Path(out))
     from deepfake_lightning.evaluation.report import evaluate as measure
     from deepfake_lightning.evaluation.subjects.peers import PeerColumns
     from deepfake_lightning.evaluation.subjects.targets import find_target, subject_of
 
-    if data is not None and not find_target(target, place).is_scored:
+    given = {"--data": data, "--split": split, "--run": run}
+    unused = [flag for flag, value in given.items() if value is not None]
+    if unused and not find_target(target, place).is_scored:
         raise UsageError(
-            f"{target} has scores already: --data would have no part in them",
-            next_step="leave --data out, or name the detector instead",
+            f"{target} has scores already: {' and '.join(unused)} would have no part in them",
+            next_step="leave that out, or name the detector instead",
         )
     console = Console(stderr=json)
     with FileProgress(console, "listing the files") as bar:
         subject = subject_of(
-            target, workspace=place, data=data, split=split,
+            target, workspace=place, data=data, split=split or "test",
             columns=PeerColumns.parse(columns) if columns else None, attributes=attributes,
             run=run, runtime=runtime, device=device, precision=precision, workers=workers,
             already_cropped=already_cropped, command="evaluate",
@@ -109,7 +107,7 @@ def evaluate(
             subject, prevalence=prevalence, least=least, draws=draws,
             by=[name.strip() for name in by.split(",") if name.strip()] if by else (),
         )  # fmt: skip
-    folder = _write(found, Path(out) if out else None, place, embed_media)
+    folder = _write(found, out, place, embed_media)
     if json:
         record = {**found.to_dict(), "folder": str(folder)}
         sys.stdout.write(dumps(record, allow_nan=False) + "\n")
@@ -118,31 +116,12 @@ def evaluate(
     return 0
 
 
-def refuse_filled(folder: Path) -> None:
-    """Raise a ``UsageError`` where a folder to write a report to holds anything."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists():
-        raise UsageError(
-            f"--out {folder} is there already",
-            why="another report may be in it",
-            next_step="name a new folder",
-        )
-
-
-def _write(found: Evaluation, out: Path | None, workspace: Workspace, embed: bool) -> Path:
+def _write(found: Evaluation, out: str | None, workspace: Workspace, embed: bool) -> Path:
     from deepfake_lightning.evaluation.report import write_report
 
     name = re.sub(r"[^\w.-]+", "_", found.subject.name).strip("_.")[:60] or "detector"
-    folder = out or new_folder(workspace.reports, f"evaluate-{name}")
-    try:
-        with atomic_folder(folder) as aside:
-            write_report(aside, found, embed_media=embed)
-    except BaseException:
-        if out is None:
-            with suppress(OSError):
-                folder.rmdir()  # made above, and empty
-        raise
+    with report_folder(out, workspace, f"evaluate-{name}") as (folder, aside):
+        write_report(aside, found, embed_media=embed)
     return folder
 
 
@@ -159,7 +138,7 @@ def _print(console: Console, found: Evaluation, folder: Path) -> None:
         lines.append("this detector was trained on drawn faces: it says nothing of real ones")
     page = near(folder / "report.html")
     lines += [f"page: {page}", f"next: deepfake-lightning compare {near(folder)} ANOTHER"]
-    text = "\n".join(_plain(line) for line in lines)
+    text = "\n".join(printable(line) for line in lines)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -188,14 +167,9 @@ def _breakdown(one: Breakdown) -> Table:
         table.add_column(head, justify="right")
     for group in one.subgroups[:_GROUPS_SHOWN]:
         table.add_row(
-            _plain(group.value), f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
+            printable(group.value), f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
             number(group.auroc.value), share(group.false_alarms.value), share(group.missed.value),
         )  # fmt: skip
     if (more := len(one.subgroups) - _GROUPS_SHOWN) > 0:
         table.add_row(f"... and {more:,} more on the page", *[""] * 6)
     return table
-
-
-def _plain(text: str) -> str:
-    """Return text of others without what moves the cursor."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED, Assessment
@@ -208,7 +209,7 @@ def _counts(tally: Tally) -> str:
 
 def _plain(text: str) -> Text:
     """Return text of others as it is: no brackets that style it, nothing that moves the cursor."""
-    return Text("".join(sign if sign.isprintable() else "?" for sign in text))
+    return Text(printable(text))
 
 
 def _said(verdict: str | None) -> str:

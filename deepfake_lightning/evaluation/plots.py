@@ -62,6 +62,19 @@ def _why_undefined(labels: IntArray) -> str:
     return "undefined: only one class" if labels.size else "undefined: no samples"
 
 
+def _square(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = _figure()
+    axes = figure.add_subplot()
+    _unit_square(axes)
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes
+
+
+def _kept(points: int) -> NDArray[np.intp]:
+    """Return the positions of a curve's points that are drawn."""
+    return np.unique(np.linspace(0, points - 1, _MAX_CURVE_POINTS).astype(np.intp))
+
+
 def roc_figure(scores: FloatArray, labels: IntArray) -> Figure:
     """ROC curve with AUC and equal error rate.
 
@@ -69,13 +82,10 @@ def roc_figure(scores: FloatArray, labels: IntArray) -> Figure:
         scores: float [N], logits or probabilities, higher means fake.
         labels: integer [N].
     """
-    figure = _figure()
-    axes = figure.add_subplot()
-    _unit_square(axes)
-    axes.set(
-        title="ROC curve",
-        xlabel="False-positive rate (real called fake)",
-        ylabel="True-positive rate (fake called fake)",
+    figure, axes = _square(
+        "ROC curve",
+        "False-positive rate (real called fake)",
+        "True-positive rate (fake called fake)",
     )
     axes.plot([0, 1], [0, 1], label="chance", **_GUIDE)
     curve, area, eer = roc_curve(scores, labels), auroc(scores, labels), None
@@ -84,7 +94,7 @@ def roc_figure(scores: FloatArray, labels: IntArray) -> Figure:
     if curve is None or area is None or eer is None:
         _note(axes, f"{_why_undefined(labels)}\n{_counts(labels)}")
         return figure
-    kept = np.unique(np.linspace(0, curve[0].size - 1, _MAX_CURVE_POINTS).astype(np.intp))
+    kept = _kept(curve[0].size)
     axes.plot(curve[0][kept], curve[1][kept], color=REAL_COLOUR, lw=2, label=f"AUC = {area:.3f}")
     axes.plot([eer], [1 - eer], "o", color=FAKE_COLOUR, label=f"EER = {100 * eer:.1f} %")
     axes.legend(loc="lower right", title=_counts(labels), alignment="left")
@@ -98,13 +108,10 @@ def precision_recall_figure(scores: FloatArray, labels: IntArray) -> Figure:
         scores: float [N], logits or probabilities, higher means fake.
         labels: integer [N].
     """
-    figure = _figure()
-    axes = figure.add_subplot()
-    _unit_square(axes)
-    axes.set(
-        title="Precision and recall",
-        xlabel="Recall (share of the fakes that is found)",
-        ylabel="Precision (share of what is called fake that is)",
+    figure, axes = _square(
+        "Precision and recall",
+        "Recall (share of the fakes that is found)",
+        "Precision (share of what is called fake that is)",
     )
     curve, average = roc_curve(scores, labels), average_precision(scores, labels)
     if curve is None or average is None:
@@ -114,7 +121,7 @@ def precision_recall_figure(scores: FloatArray, labels: IntArray) -> Figure:
     axes.axhline(share, label=f"all called fake: {share:.3f}", **_GUIDE)
     fpr, tpr = curve[0][1:], curve[1][1:]  # without the point where nothing is called fake
     precision = share * tpr / (share * tpr + (1 - share) * fpr)
-    kept = np.unique(np.linspace(0, tpr.size - 1, _MAX_CURVE_POINTS).astype(np.intp))
+    kept = _kept(tpr.size)
     # Steps, as average precision sums them: between two scores there is no threshold.
     axes.step(
         np.append(0, tpr[kept]), np.append(precision[0], precision[kept]), where="pre",

@@ -179,8 +179,13 @@ class _Team:
                 yield item, _assessment(item, found, engine)
                 return
             items = iter([item])
+        # Several processes with a thread for each core are in each other's way.
+        many = self.engine.device == "cpu" and self.workers > 1
         # All processes open what was opened here, or none does.
-        same = replace(self.engine, digest=engine.digest, calibration=engine.calibration)
+        same = replace(
+            self.engine, digest=engine.digest, calibration=engine.calibration,
+            threads=self.engine.threads or (1 if many else None),
+        )  # fmt: skip
         results = run_jobs(
             assess_item, ((item, Job(same, item, self.overlays)) for item in items),
             workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=_END_ALL,

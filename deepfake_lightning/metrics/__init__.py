@@ -42,7 +42,7 @@ from deepfake_lightning.metrics.ranking import (
     tpr_at_fpr,
 )
 from deepfake_lightning.metrics.shares import Interval, share_interval
-from deepfake_lightning.metrics.summary import LOWER_IS_BETTER, METRIC_NAMES, summary
+from deepfake_lightning.metrics.summary import LOWER_IS_BETTER, METRIC_NAMES, RANKING, summary
 from deepfake_lightning.metrics.temperature import fit_temperature
 from deepfake_lightning.metrics.thresholds import (
     confident_threshold,
@@ -56,6 +56,7 @@ __all__ = [
     "COMPARED",
     "LOWER_IS_BETTER",
     "METRIC_NAMES",
+    "RANKING",
     "Confusion",
     "Interval",
     "PairedAUC",

@@ -32,6 +32,11 @@ METRIC_NAMES: tuple[str, ...] = (
 )
 """The keys of :func:`summary`, in its order."""
 
+RANKING: frozenset[str] = frozenset(
+    {"auroc", "average_precision", "eer", "tpr_at_fpr_1", "tpr_at_fpr_01"}
+)
+"""Those of :data:`METRIC_NAMES` that the order of the scores alone decides."""
+
 LOWER_IS_BETTER: frozenset[str] = frozenset({"eer", "log_loss", "brier", "ece"})
 """Those of :data:`METRIC_NAMES` that are errors; of all others more is better."""
 

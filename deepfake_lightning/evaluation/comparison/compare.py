@@ -24,15 +24,13 @@ from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import (
     COMPARED,
     LOWER_IS_BETTER,
+    RANKING,
     Interval,
     PairedDifference,
     compare_summaries,
     holm,
     summary_intervals,
 )
-
-RANKING = ("auroc", "average_precision", "eer", "tpr_at_fpr_1")
-"""What a mere ranking can be compared by."""
 
 
 def compare(subjects: Sequence[Subject], *, draws: int = 2000, seed: int = 0) -> Comparison:
@@ -113,10 +111,10 @@ def _pair(
     detectors: Sequence[Detector], a: int, b: int, items: CommonItems, draws: int, seed: int
 ) -> Pair:
     ranks = "rank" in (detectors[a].scale, detectors[b].scale)
-    names = (HEADLINE,) if a else RANKING if ranks else COMPARED
+    names = [name for name in COMPARED if not ranks or name in RANKING]
     found = compare_summaries(
         items.logits[a], items.logits[b], items.labels, items.groups,
-        draws=draws, seed=seed, level=LEVEL, names=names,
+        draws=draws, seed=seed, level=LEVEL, names=[HEADLINE] if a else names,
     )  # fmt: skip
     return Pair(detectors[a].name, detectors[b].name, found)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from re import sub
 
 from deepfake_lightning.evaluation.comparison.disagreement import placed
 from deepfake_lightning.evaluation.comparison.record import LEVEL, Comparison
@@ -56,15 +55,8 @@ def _verdicts(found: Comparison) -> Iterable[str]:
 def _metrics(found: Comparison) -> Iterable[str]:
     yield "<h2>Metrics</h2>"
     heads, rows = metric_rows(found)
-    yield html_table(heads, _unbroken(rows))
+    yield html_table(heads, rows)
     yield f'<p class="soft">With {LEVEL:.0%} intervals over groups.</p>'
-
-
-def _unbroken(rows: list[list[str]]) -> list[list[str]]:
-    """Keep an interval on one line."""
-    return [
-        [sub(r"\((\S+) to (\S+)\)", "(\\1\u00a0to\u00a0\\2)", cell) for cell in row] for row in rows
-    ]
 
 
 def _forests(found: Comparison) -> Iterable[str]:
@@ -74,7 +66,7 @@ def _forests(found: Comparison) -> Iterable[str]:
             yield f"<h3>{escape(pair.b)} against {escape(pair.a)}</h3>"
         yield forest(pair.differences, pair.a, pair.b)
         heads, rows = difference_rows(pair)
-        yield html_table(heads, _unbroken(rows))
+        yield html_table(heads, rows)
     yield (
         '<p class="soft">In the chart, metrics of which lower is better are mirrored: to the right'
         " is always better. Log loss, in nats, has a scale of its own. Grey is what cannot be"

@@ -17,11 +17,8 @@ from deepfake_lightning.evaluation.report.operating import kind_results
 from deepfake_lightning.evaluation.report.record import Counts, Evaluation, LevelResult
 from deepfake_lightning.evaluation.report.subgroups import breakdowns
 from deepfake_lightning.evaluation.subject import Scale, Subject
-from deepfake_lightning.metrics import Interval, summary_intervals
+from deepfake_lightning.metrics import RANKING, Interval, summary_intervals
 from deepfake_lightning.metrics.classification import count
-
-RANKING = ("auroc", "average_precision", "eer", "tpr_at_fpr_1", "tpr_at_fpr_01")
-"""The metrics that depend on the order of the scores alone."""
 
 UNDEFINED = Interval(None, None, None)
 _EXAMPLES = 5

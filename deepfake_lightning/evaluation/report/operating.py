@@ -13,6 +13,7 @@ from deepfake_lightning.evaluation.report.decisions import Decided
 from deepfake_lightning.evaluation.report.record import KindResult, ThresholdResult
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import (
+    Interval,
     brier,
     expected_calibration_error,
     expected_precision,
@@ -108,17 +109,20 @@ def _threshold(
     reals, fakes = ~items.fake, items.fake
     alarms = share_interval(above[reals], items.group[reals], draws=draws, seed=seed)
     found = share_interval(above[fakes], items.group[fakes], draws=draws, seed=seed)
-    precision = None
-    if alarms.value is not None and found.value is not None:
-        fpr = max(alarms.value, promised.max_fpr if promised else 0.0)
-        precision = expected_precision(found.value, fpr, prevalence)
     return ThresholdResult(
         probability=float(sigmoid(np.array([value]))[0]),
-        max_fpr=promised.max_fpr if promised else None,
-        guarantee=promised.guarantee if promised else None,
-        confidence=promised.confidence if promised else None,
+        promised=promised,
         false_alarms=alarms,
         found=found,
-        precision=precision,
+        precision=_precision(found, alarms, promised, prevalence),
         decides=decides,
     )
+
+
+def _precision(
+    found: Interval, alarms: Interval, promised: OperatingThreshold | None, prevalence: float
+) -> float | None:
+    if found.value is None or alarms.value is None:
+        return None
+    fpr = alarms.high if promised is None else max(alarms.value, promised.max_fpr)
+    return None if fpr is None else expected_precision(found.value, fpr, prevalence)

@@ -24,6 +24,7 @@ from deepfake_lightning.evaluation.report.sections import (
 from deepfake_lightning.evaluation.words import share, span
 from deepfake_lightning.metrics import Interval, sigmoid
 from deepfake_lightning.pages import html_page, html_table
+from deepfake_lightning.schemas.calibration import percent
 
 _STYLE = """<style>
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;
@@ -75,15 +76,16 @@ def _cards(found: Evaluation) -> Iterator[str]:
         return
     kind = max(found.kinds, key=lambda one: one.real + one.fake)
     one = next(t for t in kind.thresholds if t.decides)
-    yield _card("fakes found", one.found, "at the operating threshold", percent=True)
-    yield _card("false alarms", one.false_alarms, "among real items", percent=True)
-    about = f"where {share(found.prevalence)} are fake"
+    where = "at probability 0.5" if kind.temperature is None else "at the operating threshold"
+    yield _card("fakes found", one.found, where, as_share=True)
+    yield _card("false alarms", one.false_alarms, "among real items", as_share=True)
+    about = f"where {percent(found.prevalence)} are fake"
     precision = Interval(one.precision, None, None)
-    yield _card("expected precision", precision, about, percent=True)
+    yield _card("expected precision", precision, about, as_share=True)
 
 
-def _card(name: str, one: Interval, about: str, *, percent: bool = False) -> str:
-    if percent:
+def _card(name: str, one: Interval, about: str, *, as_share: bool = False) -> str:
+    if as_share:
         value = share(one.value)
         ends = "" if one.low is None or one.high is None else (
             f"{100 * one.low:.1f} to {100 * one.high:.1f} %"
@@ -116,7 +118,7 @@ def _charts(found: Evaluation) -> Iterator[str]:
             if fitted
             else reliability_figure(before, level.label)
         )
-    figures["Scores of items by class"] = score_histogram_figure(level.logit, level.label)
+        figures["Scores of items by class"] = score_histogram_figure(level.logit, level.label)
     # As images of their own: letters of two drawings in one page may not share a name.
     images = "".join(
         f'<img alt="{escape(name)}" src="data:image/svg+xml;base64,'

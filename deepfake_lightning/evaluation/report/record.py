@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepfake_lightning.evaluation.levels import LevelName, Levels
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import Confusion, Interval
-from deepfake_lightning.schemas.calibration import Guarantee, MediaType
+from deepfake_lightning.schemas.calibration import MediaType, OperatingThreshold
 
 LEVEL = 0.95
 """Share of data sets whose interval holds the truth."""
@@ -75,20 +75,19 @@ class ThresholdResult:
 
     Attributes:
         probability: calibrated probability from which on an item is called manipulated.
-        max_fpr: share of real items that it promises to stay below; None where nothing is promised.
-        guarantee, confidence: how; None likewise.
+        promised: the threshold of the calibration, and what it promises; None where nothing is.
         false_alarms: share of real items at or above it, measured here.
         found: share of fakes at or above it, measured here.
         precision: expected share of fakes among what is called manipulated, at the declared
-            prevalence, with the larger of the promised and the measured share of false alarms;
-            None where nothing is called so, or a class is missing.
+            prevalence. False alarms are those promised, or those measured where these are more;
+            where nothing is promised, the upper end of their interval, since no false alarm among
+            a few real items is no promise. None where nothing is called so, a class is missing, or
+            there are too few groups for an interval.
         decides: it is the one that verdicts rest on.
     """
 
     probability: float
-    max_fpr: float | None
-    guarantee: Guarantee | None
-    confidence: float | None
+    promised: OperatingThreshold | None
     false_alarms: Interval
     found: Interval
     precision: float | None
@@ -253,7 +252,7 @@ class Evaluation:
             "levels": {name: asdict(result) for name, result in self.results.items()},
             "interval": {"level": LEVEL, "draws": self.draws, "seed": self.seed},
             "prevalence": self.prevalence,
-            "operating": [asdict(kind) for kind in self.kinds],
+            "operating": [_plain_kind(kind) for kind in self.kinds],
             "breakdowns": [asdict(one) for one in self.breakdowns],
             "mistakes": [_plain_mistake(one) for one in self.mistakes],
             "calibration": subject.calibration.to_dict(),
@@ -269,6 +268,14 @@ class Evaluation:
 
 def _lists(examples: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     return {status: list(names) for status, names in examples.items()}
+
+
+def _plain_kind(kind: KindResult) -> dict[str, Any]:
+    thresholds = [
+        {**asdict(one), "promised": one.promised and one.promised.model_dump(mode="json")}
+        for one in kind.thresholds
+    ]
+    return {**asdict(kind), "thresholds": thresholds}
 
 
 def _plain_mistake(one: Mistake) -> dict[str, Any]:

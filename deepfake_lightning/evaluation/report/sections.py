@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deepfake_lightning.bundle.calibration_words import short_guarantee, shown_probability
 from deepfake_lightning.evaluation.levels import LevelName
 from deepfake_lightning.evaluation.report.provenance import provenance_sections
 from deepfake_lightning.evaluation.report.record import (
@@ -27,7 +28,6 @@ from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED
 from deepfake_lightning.schemas.calibration import (
     GUARANTEE_LIMITS,
     NOUNS,
-    OperatingThreshold,
     guarantee_words,
     percent,
 )
@@ -131,8 +131,8 @@ def _metrics(found: Evaluation) -> Section:
     if found.subject.scale == "rank":
         text = ["The scores only rank: there are no probabilities, and nothing is decided."]
     confusions = [
-        f"{_LEVEL_NAMES[one.name]}: {one.confusion.tp:,} fakes found, {one.confusion.fn:,} missed;"
-        f" {one.confusion.tn:,} reals passed, {one.confusion.fp:,} false alarms"
+        f"{_LEVEL_NAMES[one.name]}: {one.confusion.tp:,} of {one.fake:,} fakes found;"
+        f" {one.confusion.fp:,} of {one.real:,} reals called fake"
         for one in results if one.confusion is not None
     ]  # fmt: skip
     heads = ["metric (95 % interval)", *(_LEVEL_NAMES[name] for name in levels)]
@@ -177,20 +177,22 @@ def _thresholds(kind: KindResult, found: Evaluation) -> Section:
     text = [
         f"{kind.real:,} real and {kind.fake:,} fake {noun}. Expected precision is the share of"
         f" fakes among what is called manipulated where {percent(found.prevalence)} of all {noun}"
-        " are fake, with the larger of the promised and the measured share of false alarms."
+        " are fake, with as many false alarms as are promised, or as measured where these are"
+        " more; where nothing is promised, with the upper end of their interval."
     ]
     deciding = next(one for one in kind.thresholds if one.decides)
     if kind.temperature is None:
         text.append(f"These scores are not calibrated for {noun}: no threshold promises anything.")
-    elif deciding.max_fpr is not None:
-        text.append(f"Verdicts rest on the threshold marked with >: {_promise(deciding, noun)}.")
+    elif deciding.promised is not None:
+        promise = guarantee_words(deciding.promised, noun)
+        text.append(f"Verdicts rest on the threshold marked with >: {promise}.")
         text.append(f"{GUARANTEE_LIMITS}.")
     heads = ["", "probability", "promised", "false alarms here", "fakes found here",
              "expected precision"]  # fmt: skip
     rows = [
         [
             ">" if one.decides else "",
-            _probability(one.probability),
+            shown_probability(one.probability),
             _promised(one),
             share_with_interval(one.false_alarms),
             share_with_interval(one.found),
@@ -202,26 +204,11 @@ def _thresholds(kind: KindResult, found: Evaluation) -> Section:
     return Section(name, f"Thresholds for {noun}", tuple(text), heads, rows)
 
 
-def _probability(value: float) -> str:
-    return f"{value:.4f}" if 0.001 <= value <= 0.999 else f"{value:.3g}" if value < 0.5 else (
-        f"1 - {1 - value:.2g}"
-    )  # fmt: skip
-
-
-def _promise(one: ThresholdResult, noun: str) -> str:
-    assert one.max_fpr is not None and one.guarantee is not None
-    promise = OperatingThreshold(
-        max_fpr=one.max_fpr, guarantee=one.guarantee, confidence=one.confidence,
-        threshold=0.0, tpr=0.0, false_alarms=0,
-    )  # fmt: skip
-    return guarantee_words(promise, noun)
-
-
 def _promised(one: ThresholdResult) -> str:
-    if one.max_fpr is None:
+    if one.promised is None:
         return "nothing"
-    how = "on average" if one.confidence is None else f"{percent(one.confidence)} confidence"
-    return f"\N{LESS-THAN OR EQUAL TO} {percent(one.max_fpr)}, {how}"
+    share_of_reals = percent(one.promised.max_fpr)
+    return f"\N{LESS-THAN OR EQUAL TO} {share_of_reals}, {short_guarantee(one.promised)}"
 
 
 def _verdicts(kind: KindResult) -> Section:
@@ -300,4 +287,4 @@ def _mistakes(found: Evaluation) -> Section:
 
 def mistake_score(one: Mistake) -> str:
     """Return the probability of a mistake, or its score where there is none."""
-    return f"{one.score:.3g}" if one.probability is None else _probability(one.probability)
+    return f"{one.score:.3g}" if one.probability is None else shown_probability(one.probability)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,13 +121,10 @@ def _scores(
     cropped = how.already_cropped
     if cropped is None and own and detector.face == "auto":
         cropped = True  # `test` looks for faces in videos only
-    source = detector.source
-    if source.device == "cpu" and how.workers != 1:
-        source = replace(source, threads=1)  # processes with a thread for each core are in the way
     with TemporaryDirectory(prefix="evaluate-") as folder:
         out = Path(folder) / "predictions.parquet"
         tally = score_archive(
-            Archive([part], cropped), source, out, workers=how.workers,
+            Archive([part], cropped), detector.source, out, workers=how.workers,
             timeout=how.timeout, shown=0, phase=how.phase, progress=how.progress,
         )  # fmt: skip
         return read_predictions(out), tally

@@ -91,7 +91,7 @@ def test_the_three_files_agree(full: Subject, tmp_path: Path) -> None:
     assert r"# Evaluation of v1.0.0 &lt;b&gt;\|bold\|&lt;/b&gt;" in markdown
     titles = re.findall(r"^## (.*)$", markdown, re.MULTILINE)
     assert titles[:3] == ["How good it is", "By method of manipulation", "By compression"]
-    assert record["operating"][0]["thresholds"][0]["max_fpr"] == 0.05
+    assert record["operating"][0]["thresholds"][0]["promised"]["max_fpr"] == 0.05
 
 
 def test_a_report_can_be_evaluated_again(full: Subject, tmp_path: Path) -> None:

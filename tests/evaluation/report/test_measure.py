@@ -126,6 +126,7 @@ def test_thresholds_are_measured_and_verdicts_counted(noisy: Make, fitted: Calib
     assert first.false_alarms.value == pytest.approx((values[~fake] >= 1.0).mean())
     assert second.found.value == pytest.approx((values[fake] >= 1.25).mean())
     assert first.probability == pytest.approx(1 / (1 + np.exp(-1)))
+    assert first.promised is not None and first.promised.max_fpr == 0.05
     fpr = max(0.05, float(first.false_alarms.value or 0))
     tpr = float(first.found.value or 0)
     assert first.precision == pytest.approx(tpr * 0.1 / (tpr * 0.1 + fpr * 0.9))
@@ -138,6 +139,18 @@ def test_thresholds_are_measured_and_verdicts_counted(noisy: Make, fitted: Calib
     assert kind.after["log_loss"] == pytest.approx(log_loss(fake, sigmoid(values)))
 
 
+def test_no_false_alarm_is_no_promise_of_none(make_subject: Make) -> None:
+    # 20 reals without a false alarm: one in seven may be one, and most alarms false.
+    (kind,) = measured(make_subject([-2.0, 2.0] * 20, [0, 1] * 20)).kinds
+    (one,) = kind.thresholds
+    assert one.false_alarms.value == 0.0 and one.false_alarms.high is not None
+    high = one.false_alarms.high
+    assert one.precision == pytest.approx(0.01 / (0.01 + 0.99 * high))
+    assert one.precision < 0.1
+    (kind,) = measured(make_subject([-2.0, 2.0] * 2, [0, 1] * 2)).kinds
+    assert kind.thresholds[0].precision is None  # too few for an interval
+
+
 def test_kinds_of_media_are_decided_apart(noisy: Make, fitted: Calibration) -> None:
     kinds = ["image"] * 100 + ["video"] * 100
     found = measured(noisy(calibration=fitted, columns={"media_type": kinds}))
@@ -146,7 +159,7 @@ def test_kinds_of_media_are_decided_apart(noisy: Make, fitted: Calibration) -> N
         "image", 2.0, "video", None,
     )  # fmt: skip
     assert video.verdicts == {}
-    assert [one.max_fpr for one in video.thresholds] == [None]
+    assert [one.promised for one in video.thresholds] == [None]
 
 
 def test_a_number_out_of_range(noisy: Make) -> None:
