@@ -15,9 +15,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
+# How long an example takes says what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 TINY = (
     "--model.backbone=test_efficientnet",
     "--model.pretrained=false",

@@ -148,7 +148,9 @@ class EvaluationReport(Callback):
         if fitting:
             model["status"] = None  # of which nothing is on disk yet
         state = read_checkpoint(self.checkpoint).get("DeepfakeDataModule") or {}
-        calibration = read_calibration(self.checkpoint) or Calibration()
+        # What lies beside a checkpoint that was written anew is of the one before.
+        fitted = None if fitting else read_calibration(self.checkpoint)
+        calibration = fitted or Calibration()
         known = {**model, "path": str(self.checkpoint), "runtime": "torch"}
         return known, calibration, bool(state.get("drawn", False))
 

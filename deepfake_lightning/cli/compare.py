@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from deepfake_lightning.cli.progress import FileProgress
-from deepfake_lightning.cli.reports import check_options, report_folder
+from deepfake_lightning.cli.reports import check_options, refuse_unused, report_folder
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace, write_json
 
@@ -27,7 +27,7 @@ NOT_MET = 4
 def compare(
     *targets: str,
     data: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     out: str | None = None,
     columns: str | None = None,
     runtime: Literal["auto", "onnx", "torch"] = "auto",
@@ -49,7 +49,7 @@ def compare(
         targets: two or more: versions of the workspace (lite0/v1.0.0, or v1.0.0 alone), bundles,
             checkpoints, reports of evaluations, tables of scores.
         data: what is scored, a manifest or a folder (default: each one's own).
-        split: of the data.
+        split: of the data (default: test).
         out: folder to write report.html, report.md and report.json to; it must not hold anything
             (default: a new one under evaluation/reports in the workspace).
         columns: which columns of other people's tables are what:
@@ -75,18 +75,18 @@ def compare(
     from deepfake_lightning.cli.compare_summary import print_comparison, say_not_met
     from deepfake_lightning.evaluation.comparison.compare import compare as compared
     from deepfake_lightning.evaluation.subjects.peers import PeerColumns
-    from deepfake_lightning.evaluation.subjects.targets import find_target, subject_of
+    from deepfake_lightning.evaluation.subjects.targets import subject_of
 
     mapping = PeerColumns.parse(columns) if columns else None
-    for target in targets:
-        find_target(target, place)  # before the first is scored, which may take an hour
+    # Before the first is scored, which may take an hour.
+    refuse_unused(targets, place, data=data, split=split)
     console = Console(stderr=json)
     subjects: list[Subject] = []
     with FileProgress(console, "listing the files") as bar:
         for target in targets:
             subjects.append(
                 subject_of(
-                    target, workspace=place, data=data, split=split, columns=mapping,
+                    target, workspace=place, data=data, split=split or "test", columns=mapping,
                     runtime=runtime, device=device, workers=workers, command="compare",
                     already_cropped=already_cropped,
                     phase=lambda what, number: bar.begin(number, what),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deepfake_lightning.cli.paths import near
 from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
-from deepfake_lightning.cli.reports import check_options, report_folder
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.cli.reports import check_options, refuse_unused, report_folder
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
@@ -82,16 +83,15 @@ def evaluate(
     check_options(draws, workers, out)
     place = Workspace.find(workspace)
     from deepfake_lightning.evaluation.report import evaluate as measure
+    from deepfake_lightning.evaluation.report.measure import check_settings
     from deepfake_lightning.evaluation.subjects.peers import PeerColumns
-    from deepfake_lightning.evaluation.subjects.targets import find_target, subject_of
+    from deepfake_lightning.evaluation.subjects.scored_split import refuse_unlabelled
+    from deepfake_lightning.evaluation.subjects.targets import subject_of
 
-    given = {"--data": data, "--split": split, "--run": run}
-    unused = [flag for flag, value in given.items() if value is not None]
-    if unused and not find_target(target, place).is_scored:
-        raise UsageError(
-            f"{target} has scores already: {' and '.join(unused)} would have no part in them",
-            next_step="leave that out, or name the detector instead",
-        )
+    refuse_unused([target], place, data=data, split=split, run=run)
+    check_settings(prevalence, least)
+    columns_asked = [name.strip() for name in by.split(",") if name.strip()] if by else []
+    _check_early(target, place, attributes, columns_asked)
     console = Console(stderr=json)
     with FileProgress(console, "listing the files") as bar:
         subject = subject_of(
@@ -102,10 +102,11 @@ def evaluate(
             phase=lambda what, number: bar.begin(number, what),
             progress=lambda _: bar.advance_by(0),
         )  # fmt: skip
+        refuse_unlabelled(subject.predictions, subject.name)
         bar.begin(0, "measuring")
         found = measure(
             subject, prevalence=prevalence, least=least, draws=draws,
-            by=[name.strip() for name in by.split(",") if name.strip()] if by else (),
+            by=columns_asked,
         )  # fmt: skip
     folder = _write(found, out, place, embed_media)
     if json:
@@ -114,6 +115,19 @@ def evaluate(
     else:
         _print(console, found, folder)
     return 0
+
+
+def _check_early(
+    target: str, place: Workspace, attributes: str | None, columns: Sequence[str]
+) -> None:
+    """Find what is wrong before an hour of scoring, and before a look at the split is counted."""
+    from deepfake_lightning.evaluation.report.subgroups import check_columns
+    from deepfake_lightning.evaluation.subjects.attributes import attribute_columns
+    from deepfake_lightning.evaluation.subjects.targets import find_target
+
+    known = attribute_columns(Path(attributes)) if attributes else []
+    if find_target(target, place).is_scored:
+        check_columns(columns, known)
 
 
 def _write(found: Evaluation, out: str | None, workspace: Workspace, embed: bool) -> Path:
@@ -131,7 +145,7 @@ def _print(console: Console, found: Evaluation, folder: Path) -> None:
     console.print(_metrics(found))
     for one in found.breakdowns:
         if len(one.subgroups) > 1:
-            console.print(_breakdown(one))
+            console.print(_breakdown(found, one))
     lines = [*headline(found), f"measured on: {facts(found)}"]
     lines += [f"note: {note}" for note in found.subject.notes]
     if found.subject.is_demo:
@@ -158,18 +172,21 @@ def _metrics(found: Evaluation) -> Table:
     return table
 
 
-def _breakdown(one: Breakdown) -> Table:
+def _breakdown(found: Evaluation, one: Breakdown) -> Table:
     from deepfake_lightning.evaluation.words import number, share
 
+    heads = ["real", "fake", "no score", "AUROC"]
+    if found.kinds:
+        heads += ["missed"] if one.shared_reals else ["false alarms", "missed"]
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"by {one.column}", overflow="fold")
-    for head in ("real", "fake", "no score", "AUROC", "false alarms", "missed"):
+    table.add_column(Text(printable(f"by {one.column}")), overflow="fold")
+    for head in heads:
         table.add_column(head, justify="right")
     for group in one.subgroups[:_GROUPS_SHOWN]:
-        table.add_row(
-            printable(group.value), f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
-            number(group.auroc.value), share(group.false_alarms.value), share(group.missed.value),
-        )  # fmt: skip
+        rates = [share(group.false_alarms.value), share(group.missed.value)]
+        row = [f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
+               number(group.auroc.value), *rates[2 - len(heads[4:]) :]]  # fmt: skip
+        table.add_row(Text(printable(group.value)), *row)
     if (more := len(one.subgroups) - _GROUPS_SHOWN) > 0:
-        table.add_row(f"... and {more:,} more on the page", *[""] * 6)
+        table.add_row(f"... and {more:,} more on the page")
     return table

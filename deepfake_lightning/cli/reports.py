@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,16 +20,52 @@ def check_options(draws: int, workers: int | None, out: str | None) -> None:
         raise UsageError(f"--draws {draws} draws nothing", next_step="pass 1 or more")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
-    if out is not None and Path(out).exists() and not _is_empty(Path(out)):
+    if out is not None:
+        _check_place(Path(out))
+
+
+def _check_place(folder: Path) -> None:
+    try:
+        taken = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+    except OSError as error:
         raise UsageError(
-            f"--out {out} is there already",
+            f"--out {str(folder)[:80]} cannot be a folder: {error.strerror}",
+            next_step="name another",
+        ) from error
+    if taken:
+        raise UsageError(
+            f"--out {folder} is there already",
             why="another report may be in it",
             next_step="name a new folder",
         )
+    if not above.is_dir():
+        raise UsageError(
+            f"--out {folder} cannot be made: {above} is a file", next_step="name another folder"
+        )
 
 
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def refuse_unused(targets: Sequence[str], workspace: Workspace, **given: str | None) -> None:
+    """Refuse flags that would have no part in anything, since all has scores already.
+
+    Args:
+        targets: what is measured.
+        workspace: where versions are.
+        given: the flags' values, None where one was not given.
+
+    Raises:
+        UsageError: one was given in vain, or a target is nothing that there is.
+    """
+    from deepfake_lightning.evaluation.subjects.targets import find_target
+
+    found = [find_target(target, workspace) for target in targets]
+    flags = [f"--{name}" for name, value in given.items() if value is not None]
+    if flags and not any(one.is_scored for one in found):
+        raise UsageError(
+            f"{' and '.join(targets)} have scores already: {' and '.join(flags)} would have no part"
+            " in them",
+            next_step="leave that out, or name a detector instead",
+        )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.stats import t as student
 
@@ -23,7 +25,7 @@ from deepfake_lightning.metrics.shares import (
     share_ends,
     standard_error,
 )
-from deepfake_lightning.metrics.summary import FPR_LIMITS, summary
+from deepfake_lightning.metrics.summary import FPR_LIMITS, METRIC_NAMES, summary
 from deepfake_lightning.metrics.unanimity import (
     independent_pairs,
     informing_groups,
@@ -39,6 +41,7 @@ def summary_intervals(
     draws: int = DRAWS,
     seed: int = 0,
     level: float = 0.95,
+    names: Collection[str] = METRIC_NAMES,
 ) -> dict[str, Interval]:
     """Every metric of :func:`summary` with an interval that takes groups as what is drawn.
 
@@ -57,20 +60,23 @@ def summary_intervals(
         draws: resamples of the groups.
         seed: of the draws.
         level: share of data sets whose interval holds the truth, in (0, 1).
+        names: which of ``METRIC_NAMES``; the others are not worked out.
 
     Returns:
-        An :class:`Interval` by name of ``METRIC_NAMES``, in that order. There are no ends where
+        An :class:`Interval` by name, in the order of ``METRIC_NAMES``. There are no ends where
         fewer than five groups have what the metric counts, nor for the share of fakes found at a
         rate of false alarms that the real samples are too few to show one of (100 for 1 %).
     """
     check_share(level, "the level of an interval")
     values, fake = check_pairs(logits, labels, "logits")
     number = check_groups(groups, values.size)
-    drawn = summary_draws(values, labels, number, draws=draws, seed=seed)
+    drawn = summary_draws(values, labels, number, draws=draws, seed=seed, names=names)
     informing = informing_groups(values >= 0, fake, number)
     reals, pairs = np.count_nonzero(~fake), independent_pairs(fake, number)
     found = {}
     for name, value in summary(values, labels).items():
+        if name not in drawn:
+            continue
         defined = drawn[name][0][~np.isnan(drawn[name][0])]
         blunt = name in FPR_LIMITS and reals * FPR_LIMITS[name] < 1
         if value is None or informing[name] < LEAST_GROUPS or blunt or not defined.size:

@@ -172,6 +172,24 @@ def test_a_training_reports_the_validation_that_chose_the_checkpoint(
     assert any("chose the checkpoint" in note for note in record["notes"])
 
 
+def test_a_calibration_of_the_checkpoint_before_is_not_taken(
+    make_faces, make_data, make_detector, tmp_path
+):
+    keeper = ModelCheckpoint(
+        tmp_path / "kept", "best", monitor="val/auroc", mode="max", enable_version_counter=False
+    )
+    # Resumed after `calibrate`: the checkpoint is written anew, and the record stays.
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/best.calibration.json").write_text("of another checkpoint")
+    callback = EvaluationReport(str(tmp_path / "reports"), "run", "v1")
+    trainer = Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[callback, keeper],
+    )  # fmt: skip
+    trainer.fit(make_detector(), make_data(make_faces({"train": 4, "val": 6}, 2)))
+    assert _record(callback)["calibration"]["image"] is None
+
+
 def test_a_training_without_a_best_checkpoint_has_no_report(
     make_faces, make_data, make_detector, make_trainer, tmp_path
 ):

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from deepfake_lightning.cli import main
@@ -152,8 +153,7 @@ def test_a_name_that_is_wrong_is_said_before_anything_is_scored(
 
 
 def test_a_machine_that_refuses(tables: Path, capsys: Any) -> None:
-    (tables / "file").write_text("")
-    run("weak.parquet", "strong.parquet", "--out", "file/r", code=1)
+    run("weak.parquet", "strong.parquet", "--out", "/proc/report", code=1)
     assert "could not be written" in capsys.readouterr().err
 
 
@@ -214,3 +214,14 @@ def test_names_from_outside_are_text_everywhere(tables: Path, capsys: Any) -> No
     assert "<script" not in page and "&lt;script&gt;" in page
     text = (tables / "r/report.md").read_text()
     assert "<script" not in text and "[x](" not in text
+
+
+def test_flags_without_effect_are_refused(tables: Path, capsys: Any) -> None:
+    said = mistake(capsys, "weak.parquet", "strong.parquet", "--data", "/does/not/exist")
+    assert "--data would have no part" in said
+
+
+def test_a_table_that_holds_rows_twice(tables: Path, capsys: Any) -> None:
+    rows = subject("twice").predictions
+    write_predictions(tables / "twice.parquet", pd.concat([rows, rows]))
+    assert "400 rows stand there twice" in mistake(capsys, "twice.parquet", "weak.parquet")

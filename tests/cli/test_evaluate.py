@@ -117,3 +117,38 @@ def test_mistakes_of_the_user(peer: Path, capsys: Any) -> None:
     assert "--draws 0" in mistake(capsys, "peer.csv", "--draws", "0")
     assert "--workers 0" in mistake(capsys, "peer.csv", "--workers", "0")
     assert not (peer.parent / "mlops").exists()
+
+
+def test_what_is_wrong_is_said_before_a_look_is_counted(
+    trained: Any, place: Path, capsys: Any
+) -> None:
+    best = trained.result.best_checkpoint
+    (place / "file").write_text("")
+    for flags in (
+        ["--prevalence", "2"], ["--by", "nose"], ["--attributes", "none.csv"], ["--least", "0"],
+        ["--out", "file/report"], ["--out", "x" * 300],
+    ):  # fmt: skip
+        mistake(capsys, best, "--workspace", "w", *flags)
+    assert not (place / "w").exists()
+
+
+def test_flags_without_effect_are_refused(peer: Path, capsys: Any) -> None:
+    for flag in ("--data", "--split", "--run"):
+        said = mistake(capsys, "peer.csv", "--columns", COLUMNS, flag, "test")
+        assert f"{flag} would have no part" in said
+
+
+def test_a_table_without_labels_is_not_measured(peer: Path, capsys: Any) -> None:
+    said = mistake(capsys, "peer.csv", "--columns", "id=clip,score=p,scale=probability")
+    assert "peer has no labels" in said
+
+
+def test_cells_of_others_are_shown_as_they_are(peer: Path, capsys: Any) -> None:
+    rows = [
+        {"id": f"v{n}\ud800", "score": n / 20, "label": n % 2, "[/x]": "[/b]" if n % 3 else 7}
+        for n in range(20)
+    ]
+    (peer.parent / "odd.json").write_text(json.dumps(rows), "utf-8")
+    assert main(["evaluate", "odd.json", "--draws", "50"]) == 0
+    shown = capsys.readouterr().out
+    assert "by [/x]" in shown and "[/b]" in shown and "page: " in shown

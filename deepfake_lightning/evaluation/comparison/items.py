@@ -17,7 +17,7 @@ from deepfake_lightning.evaluation.comparison.matching import (
     all_items,
     places,
 )
-from deepfake_lightning.evaluation.levels import levels_of
+from deepfake_lightning.evaluation.levels import calibrated_logits, levels_of
 from deepfake_lightning.evaluation.subject import Subject
 
 Reason = Literal["absent", "no_face", "unreadable", "unlabelled"]
@@ -106,23 +106,6 @@ def common_items(subjects: Sequence[Subject], names: Sequence[str]) -> CommonIte
         tuple(map(str, everything.names[chosen])), labels[chosen], groups,
         everything.logit[:, chosen], matched_by, left_out, tuple(notes),
     )  # fmt: skip
-
-
-def calibrated_logits(subject: Subject, items: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the logits of items over the temperature of their kind of media; NaN without a score.
-
-    They are float64 [M], for the M rows of :attr:`Levels.items`. An item of unknown kind, and a
-    mere ranking, stays as it is.
-    """
-    logit = np.array(items["logit"].to_numpy(np.float64, na_value=np.nan))
-    if subject.scale == "rank":
-        return logit
-    kind = items["media_type"].astype("string").fillna("")
-    for media_type in ("image", "video"):
-        fitted = subject.calibration.of(media_type)
-        if fitted is not None:
-            logit[(kind == media_type).to_numpy(bool)] /= fitted.temperature
-    return logit
 
 
 def _uncalibrated(subject: Subject, items: pd.DataFrame) -> list[str]:

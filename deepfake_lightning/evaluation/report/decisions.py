@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake_lightning.evaluation.levels import Levels
+from deepfake_lightning.evaluation.levels import Levels, calibrated_logits
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.inference.verdicts import verdict
 from deepfake_lightning.schemas import ItemCalibration
@@ -48,14 +48,12 @@ def decide(subject: Subject, levels: Levels) -> Decided:
     decides = subject.scale == "logit"
     fitted: dict[MediaType, ItemCalibration] = {}
     for name in KINDS if decides else ():
-        one = getattr(subject.calibration, name)
+        one = subject.calibration.of(name)
         if one is not None:
             fitted[name] = one
-    calibrated, floor = logit.copy(), np.zeros(len(items))
+    calibrated, floor = calibrated_logits(subject, items), np.zeros(len(items))
     for name, one in fitted.items():
-        of_kind = kind == name
-        calibrated[of_kind] /= one.temperature
-        floor[of_kind] = one.indicated_from
+        floor[kind == name] = one.indicated_from
     with np.errstate(invalid="ignore"):
         called = (calibrated >= floor) & decides
     verdicts = [

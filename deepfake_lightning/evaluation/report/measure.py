@@ -54,27 +54,21 @@ def evaluate(
         UsageError: a number is out of range, or there is no such column.
         DataError: there are no items, or one has two labels.
     """
-    if not 0 < prevalence < 1:
-        raise UsageError(
-            f"a prevalence of {prevalence:g} is not between 0 and 1",
-            next_step="pass the share of fakes among what will be scored, 0.01 for 1 %",
-        )
-    if least < 1:
-        raise UsageError("groups have at least one item", next_step="pass 1 or more")
+    check_settings(prevalence, least)
     started = time.monotonic()
     levels = levels_of(subject)
     decided = decide(subject, levels)
+    broken_down, left_out = breakdowns(levels, decided, by, least, draws, seed)
+    notes = dict.fromkeys([*subject.notes, *levels.notes, *left_out])
+    subject = replace(subject, notes=tuple(notes))
     found = Evaluation(
         subject=subject,
         levels=levels,
         calibrated=decided.calibrated[levels.item.item],
         counts=_counts(levels),
-        results={
-            name: _level_result(name, levels.of(name), subject.scale, draws, seed)
-            for name in LEVELS
-        },
+        results=_level_results(levels, subject.scale, draws, seed),
         kinds=kind_results(subject, levels, decided, prevalence, draws, seed),
-        breakdowns=breakdowns(levels, decided, by, least, draws, seed),
+        breakdowns=broken_down,
         mistakes=worst_mistakes(subject, levels, decided, worst),
         prevalence=prevalence,
         draws=draws,
@@ -82,6 +76,37 @@ def evaluate(
         seconds=0.0,
     )
     return replace(found, seconds=round(time.monotonic() - started, 2))
+
+
+def check_settings(prevalence: float, least: int) -> None:
+    """Refuse numbers that are out of range; see :func:`evaluate`.
+
+    Raises:
+        UsageError: one is.
+    """
+    if not 0 < prevalence < 1:
+        raise UsageError(
+            f"a prevalence of {prevalence:g} is not between 0 and 1",
+            next_step="pass the share of fakes among what will be scored, 0.01 for 1 %",
+        )
+    if least < 1:
+        raise UsageError("groups have at least one item", next_step="pass 1 or more")
+
+
+def _level_results(
+    levels: Levels, scale: Scale, draws: int, seed: int
+) -> dict[LevelName, LevelResult]:
+    """Return the results of the levels; what is the same, as of pictures, is worked out once."""
+    found: dict[LevelName, LevelResult] = {}
+    samples = -1
+    for name in LEVELS:
+        level = levels.of(name)
+        if len(level) == samples:  # each has one of those before, and its score
+            found[name] = replace(next(reversed(found.values())), name=name)
+        else:
+            found[name] = _level_result(name, level, scale, draws, seed)
+        samples = len(level)
+    return found
 
 
 def _level_result(

@@ -77,9 +77,12 @@ def with_pictures(mistakes: Sequence[Mistake], subject: Subject) -> tuple[Mistak
 
     Args:
         mistakes: of the subject.
-        subject: its ``data["root"]`` is the folder that paths are relative to.
+        subject: its ``data["root"]`` is the folder that paths are relative to; where it is not
+            known, as of tables, there are no pictures: a stranger's table opens no files here.
     """
-    root = Path(str(subject.data.get("root") or ""))
+    if not subject.data.get("root"):
+        return tuple(mistakes)
+    root = Path(str(subject.data["root"]))
     return tuple(replace(one, picture=_picture(root / one.path, one, subject)) for one in mistakes)
 
 
@@ -117,8 +120,11 @@ def _box(rows: pd.DataFrame, one: Mistake) -> NDArray[np.float64] | None:
     boxes = rows.loc[chosen, "box"].dropna()
     if boxes.empty:
         return None
-    numbers = np.fromstring(boxes.iloc[0], sep=",")
-    return numbers if numbers.shape == (4,) else None
+    try:
+        numbers = np.asarray(str(boxes.iloc[0]).split(","), np.float64)
+    except ValueError:
+        return None
+    return numbers if numbers.shape == (4,) and np.isfinite(numbers).all() else None
 
 
 def _around(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ from deepfake_lightning.evaluation.report.sections import (
 from deepfake_lightning.evaluation.words import share, span
 from deepfake_lightning.metrics import Interval, sigmoid
 from deepfake_lightning.pages import html_page, html_table
-from deepfake_lightning.schemas.calibration import percent
+from deepfake_lightning.schemas.calibration import NOUNS, percent
 
 _STYLE = """<style>
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;
@@ -70,18 +70,18 @@ def _summary(found: Evaluation) -> Iterator[str]:
 
 def _cards(found: Evaluation) -> Iterator[str]:
     metrics = found.results["item"].metrics
-    yield _card("AUROC", metrics["auroc"], "of items")
+    yield _card("AUROC", metrics["auroc"], "of all items" if len(found.kinds) > 1 else "of items")
     if not found.kinds:
         yield _card("equal error rate", metrics["eer"], "of items")
-        return
-    kind = max(found.kinds, key=lambda one: one.real + one.fake)
-    one = next(t for t in kind.thresholds if t.decides)
-    where = "at probability 0.5" if kind.temperature is None else "at the operating threshold"
-    yield _card("fakes found", one.found, where, as_share=True)
-    yield _card("false alarms", one.false_alarms, "among real items", as_share=True)
-    about = f"where {percent(found.prevalence)} are fake"
-    precision = Interval(one.precision, None, None)
-    yield _card("expected precision", precision, about, as_share=True)
+    for kind in found.kinds:
+        noun = NOUNS[kind.kind] if kind.kind else "items"
+        one = next(t for t in kind.thresholds if t.decides)
+        at = "at probability 0.5" if kind.temperature is None else "at the operating threshold"
+        yield _card(f"fake {noun} found", one.found, at, as_share=True)
+        yield _card("false alarms", one.false_alarms, f"among real {noun}", as_share=True)
+        about = f"where {percent(found.prevalence)} of {noun} are fake"
+        precision = Interval(one.precision, None, None)
+        yield _card("expected precision", precision, about, as_share=True)
 
 
 def _card(name: str, one: Interval, about: str, *, as_share: bool = False) -> str:

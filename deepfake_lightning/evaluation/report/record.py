@@ -130,7 +130,6 @@ class Subgroup:
         auroc: ranking of the group's fakes against its reals.
         false_alarms: share of its reals that are called manipulated at the operating threshold.
         missed: share of its fakes that are not.
-        small: fewer items of some class than a rate is compared from.
     """
 
     value: str
@@ -140,7 +139,6 @@ class Subgroup:
     auroc: Interval
     false_alarms: Interval
     missed: Interval
-    small: bool
 
 
 @dataclass(frozen=True)

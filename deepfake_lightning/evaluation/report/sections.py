@@ -23,7 +23,7 @@ from deepfake_lightning.evaluation.words import (
     share_with_interval,
     with_interval,
 )
-from deepfake_lightning.metrics import LOWER_IS_BETTER
+from deepfake_lightning.metrics import LOWER_IS_BETTER, Interval
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED
 from deepfake_lightning.schemas.calibration import (
     GUARANTEE_LIMITS,
@@ -44,10 +44,11 @@ METHOD = (
     " manipulation, nor of another training of the same recipe.",
     "An item's score is the highest of its face tracks; a track's is the highest mean over"
     " consecutive frames. Metrics in the first table are of scores as the network gives them,"
-    " decided at probability 0.5; verdicts, thresholds and the tables by group use the calibration"
-    " where there is one.",
-    "'Undefined' is what the data do not define: a ranking with one class only, or an interval"
-    " over fewer than five groups. What could not be scored is counted, and is in no figure.",
+    " decided at probability 0.5; verdicts, thresholds, and errors by group use the calibration"
+    " where there is one, and so do comparisons of detectors.",
+    "'Undefined' is what the data do not define, as a ranking with one class only. A value without"
+    " an interval has fewer than five groups, or fewer real items than its rate of false alarms can"
+    " be told from. What could not be scored is counted, and is in no figure.",
 )
 
 
@@ -58,6 +59,8 @@ def headline(found: Evaluation) -> list[str]:
     for kind in found.kinds:
         noun = NOUNS[kind.kind] if kind.kind else "items"
         one = next(t for t in kind.thresholds if t.decides)
+        if one.found.value is None and one.false_alarms.value is None:
+            continue
         at = "At its operating threshold" if kind.temperature else "At probability 0.5"
         lines.append(
             f"{at} it finds {share_with_interval(one.found)} of the manipulated {noun} and calls"
@@ -86,11 +89,15 @@ def _basis(found: Evaluation) -> str:
 
 def facts(found: Evaluation) -> str:
     """Return a line on what was measured."""
-    data = found.subject.data
-    split = f"the {data['split']} split" if data.get("split") not in (None, "all") else "all data"
-    lost = found.counts.without_score
-    without = f"; {counted(lost, 'more item')} without a score" if lost else ""
-    return f"{_basis(found)}{without}; {split}"
+    split = found.subject.data.get("split")
+    where = {None: "split not known", "all": "all data"}.get(split, f"the {split} split")
+    counts = found.counts
+    others = [
+        f"{counted(number, 'more item')} without a {what}"
+        for number, what in ((counts.unlabelled, "label"), (counts.without_score, "score"))
+        if number
+    ]
+    return "; ".join([_basis(found), *others, where])
 
 
 def sections(found: Evaluation) -> Iterator[Section]:
@@ -150,25 +157,26 @@ def _breakdown(one: Breakdown, found: Evaluation) -> Section:
             f" {gap.highest} and {gap.lowest}; the two were chosen for it, so new data will as a"
             " rule show less."
         )
-    if any(group.small for group in one.subgroups):
-        text.append(f"* fewer than {one.least} items of a class: not compared.")
+    if any(0 < count < one.least for of in one.subgroups for count in (of.real, of.fake)):
+        text.append(f"* a rate over fewer than {one.least} items: not compared.")
     rates = bool(found.kinds)
     heads = ["", "real", "fake", "no score", "AUROC"]
     if rates:
         heads += ([] if one.shared_reals else ["false alarms"]) + ["missed fakes"]
-    rows = [_subgroup_row(group, rates, one.shared_reals) for group in one.subgroups]
+    rows = [_subgroup_row(group, one, rates) for group in one.subgroups]
     numbers = (1, 2, 3)
     return Section(f"by_{one.column}", title, tuple(text), heads, rows, numbers)
 
 
-def _subgroup_row(group: Subgroup, rates: bool, shared_reals: bool) -> list[str]:
-    row = [
-        group.value + (" *" if group.small else ""), f"{group.real:,}", f"{group.fake:,}",
-        f"{group.unscored:,}", with_interval(group.auroc),
-    ]  # fmt: skip
+def _subgroup_row(group: Subgroup, one: Breakdown, rates: bool) -> list[str]:
+    def rate(of: Interval, count: int) -> str:
+        return share_with_interval(of) + (" *" if 0 < count < one.least else "")
+
+    row = [group.value, f"{group.real:,}", f"{group.fake:,}", f"{group.unscored:,}",
+           with_interval(group.auroc)]  # fmt: skip
     if rates:
-        alarms = [] if shared_reals else [share_with_interval(group.false_alarms)]
-        row += [*alarms, share_with_interval(group.missed)]
+        alarms = [] if one.shared_reals else [rate(group.false_alarms, group.real)]
+        row += [*alarms, rate(group.missed, group.fake)]
     return row
 
 
@@ -272,7 +280,9 @@ def _unscored(found: Evaluation) -> Section:
 
 def _mistakes(found: Evaluation) -> Section:
     if not found.mistakes:
-        return Section("mistakes", "Worst mistakes", ("None: every item is on its side.",))
+        judged = found.counts.real + found.counts.fake
+        said = "None: every item is on its side." if judged else "Nothing could be judged."
+        return Section("mistakes", "Worst mistakes", (said,))
     heads = ["item", "is", "probability", "verdict", "method or data set"]
     if found.subject.scale == "rank":
         heads[2] = "score"

@@ -39,8 +39,11 @@ class _Table:
 
 def breakdowns(
     levels: Levels, decided: Decided, by: Sequence[str], least: int, draws: int, seed: int
-) -> tuple[Breakdown, ...]:
+) -> tuple[tuple[Breakdown, ...], list[str]]:
     """Return results by every column that has at least two values, and by those asked for.
+
+    Columns with more than :data:`MOST_VALUES` are left out unless asked for, which is said in the
+    sentences that are returned, too.
 
     Raises:
         UsageError: there is no column that is asked for.
@@ -50,20 +53,41 @@ def breakdowns(
         level.logit, level.label == 1, level.group, decided.called[level.item], level.item,
         decided.decides, draws, seed,
     )  # fmt: skip
-    found = []
+    found, notes = [], []
     for name in dict.fromkeys([*ALWAYS, *extra_columns(items), *by]):
         if name not in items:
-            raise UsageError(
-                f"there is no column {name!r} to break results down by",
-                next_step="name one of " + ", ".join([*ALWAYS, *extra_columns(items)])
-                + ", or add columns with --attributes",
-            )  # fmt: skip
+            raise _no_column(name, extra_columns(items))
         values = _values(items, name)
         count = values[values != ""].nunique()
-        if name in by or 2 <= count <= MOST_VALUES or (name == "method" and count):
+        named = name == "method" and bool(items["method"].notna().any())
+        if count > MOST_VALUES and name not in by:
+            notes.append(f"{name} has {count:,} values: --by {name} breaks results down by it")
+        elif name in by or (count >= 2 and name != "method") or named:
             of = _by_method if name == "method" else _by_value
             found.append(of(name, values, items, table, least))
-    return tuple(found)
+    return tuple(found), notes
+
+
+def check_columns(by: Sequence[str], added: Sequence[str]) -> None:
+    """Refuse columns that no predictions will have.
+
+    Args:
+        by: what is asked for.
+        added: columns of the user's own.
+
+    Raises:
+        UsageError: there will be no such column.
+    """
+    for name in by:
+        if name not in (*ALWAYS, *added):
+            raise _no_column(name, added)
+
+
+def _no_column(name: str, added: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"there is no column {name!r} to break results down by",
+        next_step=f"name one of {', '.join([*ALWAYS, *added])}, or add columns with --attributes",
+    )
 
 
 def _values(items: pd.DataFrame, name: str) -> pd.Series:
@@ -86,8 +110,8 @@ def _by_value(
     groups = []
     for value in _largest_first(values):
         chosen = of[table.item] == value
-        groups.append(_subgroup(value, table, chosen, chosen, int((lost & (of == value)).sum()),
-                                least))  # fmt: skip
+        unscored = int((lost & (of == value)).sum())
+        groups.append(_subgroup(value, table, chosen, chosen, unscored))
     gaps = [_gap(rate, groups, least) for rate in ("false_alarms", "missed")]
     return Breakdown(name, tuple(groups), tuple(gap for gap in gaps if gap is not None), least)
 
@@ -103,7 +127,7 @@ def _by_method(
         theirs = np.isin(dataset, dataset[of == value])[table.item]
         fakes = (of[table.item] == value) & table.fake
         unscored = int((lost & (of == value)).sum())
-        groups.append(_subgroup(value, table, ~table.fake & theirs, fakes, unscored, least))
+        groups.append(_subgroup(value, table, ~table.fake & theirs, fakes, unscored))
     gap = _gap("missed", groups, least)
     return Breakdown(name, tuple(groups), (gap,) if gap else (), least, shared_reals=True)
 
@@ -115,13 +139,13 @@ def _largest_first(values: pd.Series) -> list[str]:
 
 def _subgroup(
     value: str, table: _Table, of_reals: NDArray[np.bool_], of_fakes: NDArray[np.bool_],
-    unscored: int, least: int,
+    unscored: int,
 ) -> Subgroup:  # fmt: skip
     reals, fakes = of_reals & ~table.fake, of_fakes & table.fake
     both = reals | fakes
     auroc = summary_intervals(
         table.logit[both], table.fake[both].astype(np.int64), table.group[both],
-        draws=table.draws, seed=table.seed,
+        draws=table.draws, seed=table.seed, names=["auroc"],
     )["auroc"]  # fmt: skip
     return Subgroup(
         value=value,
@@ -131,7 +155,6 @@ def _subgroup(
         auroc=auroc,
         false_alarms=_share(table, table.called, reals),
         missed=_share(table, ~table.called, fakes),
-        small=bool(0 < reals.sum() < least or 0 < fakes.sum() < least),
     )
 
 

@@ -65,6 +65,15 @@ def with_attributes(subject: Subject, path: Path) -> Subject:
     )
 
 
+def attribute_columns(path: Path) -> list[str]:
+    """Return the columns of a table of attributes that predictions may not have of their own.
+
+    Raises:
+        TableError: it cannot be read.
+    """
+    return [name for name in read_cells(path).columns if name not in {*RESERVED, *_KEYS}]
+
+
 def _first(names: pd.Series) -> str:
     return repr(names.iloc[0]) if len(names) else "nothing"
 

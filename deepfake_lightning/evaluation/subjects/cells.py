@@ -81,13 +81,21 @@ def _text(cell: Any) -> str | None:
         return None
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell)
+    # Half a character, which JSON can spell, can be written to no file.
+    return str(cell).encode("utf-8", "replace").decode()
 
 
 def scalars(cells: pd.Series) -> pd.Series:
     """Return cells as they are, those that hold several values as text: they can be grouped."""
-    plain = all(cell is None or pd.api.types.is_scalar(cell) for cell in cells)
-    return cells if plain or cells.dtype != object else as_text(cells)
+    if cells.dtype != object:
+        return cells
+    kinds = {type(cell) for cell in cells if cell is not None and not _is_missing(cell)}
+    plain = len(kinds) <= 1 and all(kind in (str, int, float, bool) for kind in kinds)
+    return cells if plain else as_text(cells)
+
+
+def _is_missing(cell: object) -> bool:
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
 def unknown_column(path: Path, name: str, there: Collection[str]) -> TableError:

@@ -49,7 +49,9 @@ class PeerTable(NamedTuple):
     scale: Scale
 
 
-def read_peer(path: Path, columns: PeerColumns | None = None) -> PeerTable:
+def read_peer(
+    path: Path, columns: PeerColumns | None = None, frame: pd.DataFrame | None = None
+) -> PeerTable:
     """Read the scores of another detector (CSV, Parquet, or JSON: a list of rows).
 
     Probabilities become natural log-odds. A row without a score is an item without one.
@@ -57,11 +59,12 @@ def read_peer(path: Path, columns: PeerColumns | None = None) -> PeerTable:
     Args:
         path: the table.
         columns: which hold what; id, score and label are found by well-known names as well.
+        frame: its cells, where they have been read.
 
     Raises:
         TableError: the file, row and column that is wrong.
     """
-    frame = read_cells(path)
+    frame = read_cells(path) if frame is None else frame
     mapped, notes = mapped_columns(path, list(frame.columns), columns or PeerColumns())
     assert mapped.id is not None and mapped.score is not None
     if frame.empty:

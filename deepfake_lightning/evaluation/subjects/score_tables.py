@@ -45,7 +45,7 @@ def subject_of_table(path: Path, columns: PeerColumns | None = None) -> Subject:
         )
     if set(frame.columns) >= _OWN:
         return _own(path, frame)
-    rows, notes, scale = read_peer(path, columns)
+    rows, notes, scale = read_peer(path, columns, frame)
     return Subject(
         name=path.stem, predictions=rows, scale=scale, notes=tuple(notes),
         model={"kind": "table", "version": None, "digest": file_hash(path)},
@@ -55,6 +55,14 @@ def subject_of_table(path: Path, columns: PeerColumns | None = None) -> Subject:
 
 def _own(path: Path, frame: pd.DataFrame) -> Subject:
     rows = predictions_rows(frame, path)
+    twice = rows.duplicated(["video_id", "path", "track_id", "frame"])
+    if twice.any():
+        raise TableError(
+            f"{path}: {int(twice.sum()):,} rows stand there twice, the first is of"
+            f" {rows.loc[twice, 'path'].iloc[0]}",
+            why="a face that counts twice falsifies every figure",
+            next_step="remove one of each",
+        )
     others = {
         name: scalars(frame[name]).reset_index(drop=True)
         for name in frame.columns

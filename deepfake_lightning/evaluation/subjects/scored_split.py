@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from deepfake_lightning.data.scan import scan_media
 from deepfake_lightning.errors import DataError, SplitError, UsageError
@@ -50,17 +51,26 @@ def split_of(manifest: Manifest, split: str) -> tuple[Manifest, list[str]]:
             f"{manifest.origin}: the {split} split is empty (splits that can be scored: {there})",
             next_step="name another with --split, or other data with --data",
         )
+    refuse_unlabelled(rows, str(manifest.origin))
     unlabelled = rows.loc[rows["label"].isna(), "video_id"].nunique()
+    if unlabelled:
+        notes.append(f"{unlabelled:,} items have no label and are in no figure")
+    return manifest.with_rows(rows), notes
+
+
+def refuse_unlabelled(rows: pd.DataFrame, origin: str) -> None:
+    """Refuse a manifest's or predictions table's rows of which none has a label.
+
+    Raises:
+        DataError: none has.
+    """
     if rows["label"].isna().all():
         raise DataError(
-            f"{manifest.origin} has no labels: nothing can be measured",
+            f"{origin} has no labels: nothing can be measured",
             why="an evaluation compares scores with what is known to be real or fake",
             next_step="put the media into folders real/ and fake/, or list path and label in an "
             "index.csv; `predict` scores media without labels",
         )
-    if unlabelled:
-        notes.append(f"{unlabelled:,} items have no label and are in no figure")
-    return manifest.with_rows(rows), notes
 
 
 def refuse_trained(

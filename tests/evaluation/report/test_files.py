@@ -14,6 +14,7 @@ import pytest
 
 from deepfake_lightning.data.audit import Finding
 from deepfake_lightning.evaluation.report import evaluate, write_report
+from deepfake_lightning.evaluation.report.page import evaluation_page
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.targets import subject_of
 from deepfake_lightning.schemas import Calibration
@@ -90,7 +91,7 @@ def test_the_three_files_agree(full: Subject, tmp_path: Path) -> None:
     assert f"AUROC {shown}" in Page((tmp_path / "report.html").read_text("utf-8")).text
     assert r"# Evaluation of v1.0.0 &lt;b&gt;\|bold\|&lt;/b&gt;" in markdown
     titles = re.findall(r"^## (.*)$", markdown, re.MULTILINE)
-    assert titles[:3] == ["How good it is", "By method of manipulation", "By compression"]
+    assert titles[:3] == ["How good it is", "By compression", "Thresholds for pictures"]
     assert record["operating"][0]["thresholds"][0]["promised"]["max_fpr"] == 0.05
 
 
@@ -102,6 +103,29 @@ def test_a_report_can_be_evaluated_again(full: Subject, tmp_path: Path) -> None:
     assert second.results == first.results
     assert second.kinds == first.kinds
     assert (again.name, again.is_demo, again.findings) == (full.name, True, full.findings)
+
+
+def test_what_is_not_known_is_said(make_subject: Make, tmp_path: Path) -> None:
+    subject = make_subject(
+        [1.0, -1.0, 2.0, 0.5], [1, 0, None, None], columns={"group_id": None}, data={"split": None}
+    )
+    write_report(tmp_path, evaluate(subject, draws=50))
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "2 more items without a label; split not known" in markdown
+    assert "nothing says which items show the same people" in markdown
+    nothing = make_subject([None, None], [1, 0])
+    write_report(tmp_path, evaluate(nothing, draws=50))
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "Nothing could be judged." in markdown
+    assert "finds undefined" not in markdown
+
+
+def test_each_kind_of_media_has_cards_of_its_own(noisy: Make, fitted: Calibration) -> None:
+    kinds = ["image"] * 100 + ["video"] * 100
+    page = Page(evaluation_page(evaluate(noisy(calibration=fitted, columns={"media_type": kinds}))))
+    for said in ("fake pictures found", "among real pictures", "fake clips found",
+                 "among real clips", "of all items"):  # fmt: skip
+        assert said in page.text, said
 
 
 def test_one_report_is_the_same_every_time(full: Subject, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_two_faces_in_a_clip_are_two_tracks_and_one_item(make_subject: Make) -> 
     columns = {
         "video_id": ["a", "a", "a", "a", "b", "b"], "path": ["a.mp4"] * 4 + ["b.mp4"] * 2,
         "media_type": "video", "track_id": [0, 0, 1, 1, 0, 0], "frame": [0, 5, 0, 5, 0, 5],
+        "group_id": "g",
     }  # fmt: skip
     subject = make_subject([-3, -1, 2, 4, -4, -2], [1, 1, 1, 1, 0, 0], columns=columns)
     found = measured(subject)

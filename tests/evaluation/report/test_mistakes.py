@@ -57,3 +57,27 @@ def test_of_a_clip_the_face_in_the_frame_with_the_highest_score(
     assert one.picture is not None
     image = cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[0] == SIDE and abs(image.shape[1] - SIDE * 60 / 87) < 4
+
+
+def test_a_strangers_table_opens_no_files_here(
+    make_subject: Make, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "real").mkdir()
+    cv2.imwrite(str(tmp_path / "real/0000.jpg"), np.zeros((40, 40, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    subject = make_subject([5.0, 1.0], [0, 1])
+    (one,) = with_pictures(evaluate(subject, draws=50).mistakes, subject)
+    assert one.picture is None
+
+
+def test_a_box_that_is_none_is_not_cut_out(make_subject: Make, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    cv2.imwrite(str(tmp_path / "real/0000.jpg"), np.zeros((40, 80, 3), np.uint8))
+    for box in ("abc", "1,2,3", "nan,0,5,5", "900,900,5,5"):
+        subject = make_subject(
+            [5.0, 1.0], [0, 1], columns={"box": [box, None]}, data={"root": str(tmp_path)}
+        )
+        (one,) = with_pictures(evaluate(subject, draws=50).mistakes, subject)
+        assert one.picture is not None
+        image = cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape[:2] == (SIDE // 2, SIDE)

@@ -10,6 +10,7 @@ import pytest
 
 from deepfake_lightning.evaluation.report import evaluate
 from deepfake_lightning.evaluation.report.record import Breakdown
+from deepfake_lightning.evaluation.report.sections import sections
 from deepfake_lightning.evaluation.subject import Subject
 
 Make = Callable[..., Subject]
@@ -31,7 +32,7 @@ def test_a_gap_is_that_of_counts_by_hand(noisy: Make) -> None:
     groups = {group.value: group for group in found.subgroups}
     for name, rate in rates.items():
         assert groups[name].false_alarms.value == pytest.approx(rate)
-        assert (groups[name].real, groups[name].fake, groups[name].small) == (50, 50, False)
+        assert (groups[name].real, groups[name].fake) == (50, 50)
     gap = next(gap for gap in found.gaps if gap.of == "false_alarms")
     assert (gap.highest, gap.lowest) == ("left", "right")
     assert gap.difference.value == pytest.approx(rates["left"] - rates["right"])
@@ -43,10 +44,21 @@ def test_small_groups_are_shown_and_not_compared(noisy: Make) -> None:
     found = broken_down(noisy(columns={"x_side": side}), "x_side")
     groups = {group.value: group for group in found.subgroups}
     assert [group.value for group in found.subgroups] == ["many", "few"]
-    assert (groups["few"].small, groups["few"].real) == (True, 5)
+    assert (groups["few"].real, found.least) == (5, 20)
     assert groups["few"].false_alarms.value is not None
     assert found.gaps == ()
     assert broken_down(noisy(columns={"x_side": side}), "x_side", least=5).gaps
+    # A group with few reals takes part in the gap of misses alone, and its other rate is marked.
+    subject = noisy()
+    fake = (subject.predictions["label"] == 1).to_numpy(bool)
+    half = np.where(fake, np.arange(200) % 4 == 1, np.arange(200) < 10)
+    subject = Subject("v1", subject.predictions.assign(x_half=np.where(half, "a", "b")))
+    evaluated = evaluate(subject, draws=100)
+    found = next(one for one in evaluated.breakdowns if one.column == "x_half")
+    assert [gap.of for gap in found.gaps] == ["missed"]
+    section = next(one for one in sections(evaluated) if one.key == "by_x_half")
+    row = next(row for row in section.rows if row[0] == "a")
+    assert row[5].endswith("*") and not row[6].endswith("*")
 
 
 def test_methods_are_held_against_the_reals_of_their_data_sets(make_subject: Make) -> None:
@@ -68,11 +80,13 @@ def test_methods_are_held_against_the_reals_of_their_data_sets(make_subject: Mak
 
 
 def test_what_has_one_value_is_not_broken_down_unless_asked(noisy: Make) -> None:
-    subject = noisy(60, columns={"x_camera": "one", "compression": ["c23", "c40"] * 30})
+    columns = {"x_camera": "one", "compression": ["c23", "c40"] * 30, "x_many": range(60)}
+    subject = noisy(60, columns=columns)
     found = evaluate(subject, draws=50)
-    assert [one.column for one in found.breakdowns] == ["method", "compression"]
+    assert [one.column for one in found.breakdowns] == ["compression"]
+    assert any("x_many has 60 values: --by x_many" in note for note in found.subject.notes)
     found = evaluate(subject, draws=50, by=["x_camera"])
-    assert [one.column for one in found.breakdowns] == ["method", "compression", "x_camera"]
+    assert [one.column for one in found.breakdowns] == ["compression", "x_camera"]
 
 
 def test_unscored_items_are_counted_where_they_belong(make_subject: Make) -> None:
