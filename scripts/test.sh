@@ -10,5 +10,6 @@ step "lint" "$VENV/bin/ruff" check .
 step "format" "$VENV/bin/ruff" format --check .
 step "import layers" "$VENV/bin/lint-imports"
 step "types" "$VENV/bin/mypy"
-if [ $# -eq 0 ]; then set -- -m "not slow"; fi
+# By file, so that what a file's tests share is made once.
+if [ $# -eq 0 ]; then set -- -m "not slow" -n 2 --dist loadfile; fi
 step "tests" "$VENV/bin/pytest" "$@"
