@@ -78,6 +78,10 @@ class BundleError(DeepfakeLightningError):
     """A bundle that is damaged, changed, foreign, or that cannot be built."""
 
 
+class RegistryError(DeepfakeLightningError):
+    """A registry or version that is damaged, changed, or that may not be changed so."""
+
+
 class WeightsError(DeepfakeLightningError):
     """Pretrained weights that cannot be had."""
 

@@ -116,15 +116,20 @@ def count_workers(workers: int | None, timeout: float) -> int:
 
 
 def prepare_process() -> None:
-    """Set up a process for jobs on media: one thread, and an end when its parent ends.
-
-    A parent that is killed cannot stop its processes; left alone they would go on for the rest of
-    a long video.
-    """
+    """Set up a process for jobs on media: one thread, and an end when its parent ends."""
     import cv2
 
     cv2.setNumThreads(0)  # the processes are the parallelism
     gc.freeze()  # what is loaded by now is never garbage: looking there takes 30 ms a file
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """End this process within half a second of its parent's end.
+
+    A parent that is killed cannot stop its processes; left alone they would go on for the rest of
+    a long video, or of a sweep.
+    """
     parent = os.getppid()
 
     def watch() -> None:

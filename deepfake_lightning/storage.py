@@ -52,6 +52,21 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def tuning(self) -> Path:
+        """Sweeps: a folder a study."""
+        return self.root / "tuning"
+
+    @property
+    def registry(self) -> Path:
+        """Registered versions, and their index."""
+        return self.root / "registry"
+
+    @property
+    def environments(self) -> Path:
+        """What serves where: ``staging.json``, ``production.json``."""
+        return self.root / "deployment" / "config"
+
+    @property
     def monitoring(self) -> Path:
         """The prediction log, and what is made of it."""
         return self.root / "monitoring"

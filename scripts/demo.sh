@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Draws clips, takes out their faces, trains a detector, tests it, and scores with it: in a command
-# and over HTTP, with the same result. Says where all is.
+# Draws clips, takes out their faces, trains a detector, registers it with its report, and scores with
+# it: in a command and over HTTP, with the same result. Says where all is.
 # Usage: bash scripts/demo.sh            (again: reuses what is installed, starts a new run)
 cd "$(dirname "$0")/.."
 
@@ -9,8 +9,8 @@ deepfake_lightning demo
   1. installs into .venv what is missing: about 3 GB to download, 7 GB of disk, 3 minutes or more
   2. draws 24 people as short clips, real and forged: half a minute
   3. finds and cuts out their faces: seconds
-  4. trains EfficientNet-Lite0 on them and tests it: about 2 minutes on two CPU cores
-  5. makes a bundle of it, and scores one picture with a command and with a server: half a minute
+  4. trains EfficientNet-Lite0 on them, measures it and registers it: about 2 minutes on two CPU cores
+  5. scores one picture with a command and with a server: half a minute
 The faces are drawn. The demo proves that the pipeline works, and nothing about real deepfakes.
 
 TEXT
@@ -25,21 +25,21 @@ started=$SECONDS
 run extract mlops/data/demo --out mlops/data/demo_faces --sampling even:8
 run data show mlops/data/demo_faces --config configs/demo.yaml
 run fit --config configs/demo.yaml
-checkpoint=$(ls -td mlops/runs/demo/v1.0.0*/ | head -n 1)checkpoints/best.ckpt
-run test --ckpt_path "$checkpoint"
-report=$(ls -td mlops/evaluation/reports/demo-*-test*/ | head -n 1)
-bundle=${checkpoint%checkpoints/best.ckpt}bundle
-run bundle build "$checkpoint"
-run predict mlops/data/demo/videos/fake/swap --bundle "$bundle" --overlay mlops/evaluation/overlays
+checkpoint=$(ls -td mlops/runs/demo/*/ | head -n 1)checkpoints/best.ckpt
+report=$(ls -td mlops/evaluation/reports/v*-test*/ | head -n 1)
+run registry list
+version=$(basename "$(ls -td mlops/registry/models/v*/ | head -n 1)")
+bundle=mlops/registry/models/$version
+run predict mlops/data/demo/videos/fake/swap --version "$version" --overlay mlops/evaluation/overlays
 
 # One picture: the command, the server and the row it logs have to give one score.
 picture=$bundle/golden/1_forged.png
-"$VENV/bin/deepfake-lightning" predict "$picture" --bundle "$bundle" --json true >mlops/command.json
-coproc SERVER { exec "$VENV/bin/deepfake-lightning" serve --bundle "$bundle" --port 0; }
+"$VENV/bin/deepfake-lightning" predict "$picture" --version "$version" --json true >mlops/command.json
+coproc SERVER { exec "$VENV/bin/deepfake-lightning" serve --version "$version" --port 0; }
 server=$SERVER_PID
 trap 'kill "$server" 2>/dev/null || true' EXIT
 read -r line <&"${SERVER[0]}"
-echo; echo "\$ deepfake-lightning serve --bundle $bundle --port 0"; echo "$line"
+echo; echo "\$ deepfake-lightning serve --version $version --port 0"; echo "$line"
 "$VENV/bin/python" - "$picture" "$line" <<'PYTHON'
 import json, re, sqlite3, sys, urllib.request
 from pathlib import Path
@@ -70,13 +70,13 @@ done in $((seconds / 60)) min $((seconds % 60)) s
   their faces             mlops/data/demo_faces (a contact sheet: mlops/evaluation/data.png)
   checkpoint              $checkpoint
   curves and pictures     $VENV/bin/tensorboard --logdir mlops/runs
-  results                 ${report}report.html (what it says: drawn faces)
-  bundle                  $bundle (start with MODEL_CARD.md)
+  report                  ${report}report.html (of drawn faces)
+  the version             $bundle (start with MODEL_CARD.md)
   scored clips            mlops/evaluation/overlays
   requests                mlops/monitoring/predictions.db
 next: train on your own videos (folders real/ and fake/):
   $VENV/bin/deepfake-lightning extract FOLDER --out faces
   $VENV/bin/deepfake-lightning fit --config configs/lite0.yaml --data.root faces
 or score a picture over HTTP:
-  $VENV/bin/deepfake-lightning serve --bundle $bundle
+  $VENV/bin/deepfake-lightning serve --version $version
 TEXT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent
 # How long an example takes says what else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -34,6 +37,12 @@ TINY = (
     "--trainer.enable_progress_bar=false",
     "--report=false",  # what takes a second is asked for where it is tested
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest, so that at the end no process waits for another's."""
+    longest = (HERE, HERE / "training")
+    items.sort(key=lambda item: item.path.parent not in longest)
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,30 @@ def make_faces(write_picture: Callable[..., Path]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory, make_faces: Callable[..., Path]) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that makes something for all processes that share the tests.
+
+    ``made_once(name, make)`` calls ``make`` with a fresh folder in the first process that asks;
+    the others wait, and get what it returned. What lies in the folder is to be read only.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of the run; each process has a folder of its own below
+
+    def once(name: str, make: Callable[[Path], Any]) -> Any:
+        kept = root / f"made_once-{name}.pickle"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(make(tmp_path_factory.mktemp(name))))
+            return pickle.loads(kept.read_bytes())
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def faces(made_once: Callable[..., Path], make_faces: Callable[..., Path]) -> Path:
     """Return a folder with 40 real and 40 fake pictures of 40 people. Read it only."""
-    return make_faces(tmp_path_factory.mktemp("data") / "faces", people=40)
+    return made_once("data", lambda folder: make_faces(folder / "faces", people=40))
 
 
 @pytest.fixture(scope="session")
@@ -258,21 +288,23 @@ def make_portrait_clip(make_clip: Callable[..., Path]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def portrait_clips(
-    tmp_path_factory: pytest.TempPathFactory, make_portrait_clip: Callable[..., Path]
-) -> Path:
+def portrait_clips(made_once: Callable[..., Path], make_portrait_clip: Callable[..., Path]) -> Path:
     """Return a folder of clips: 10 real and 10 fake of one face each, and odd ones. Read it only.
 
     ``fake/two.mp4`` shows two faces, ``real/none.mp4`` none, ``real/broken.mp4`` is text.
     """
-    root = tmp_path_factory.mktemp("media") / "clips"
-    for number in range(10):
-        for name in ("real", "fake"):
-            make_portrait_clip(root / name / f"p{number}.mp4", fake=name == "fake", seed=number)
-    make_portrait_clip(root / "fake/two.mp4", faces=2, fake=True, seed=20)
-    make_portrait_clip(root / "real/none.mp4", faces=0, seed=21)
-    (root / "real/broken.mp4").write_text("not a video")
-    return root
+
+    def film(folder: Path) -> Path:
+        root = folder / "clips"
+        for number in range(10):
+            for name in ("real", "fake"):
+                make_portrait_clip(root / name / f"p{number}.mp4", fake=name == "fake", seed=number)
+        make_portrait_clip(root / "fake/two.mp4", faces=2, fake=True, seed=20)
+        make_portrait_clip(root / "real/none.mp4", faces=0, seed=21)
+        (root / "real/broken.mp4").write_text("not a video")
+        return root
+
+    return made_once("media", film)
 
 
 @pytest.fixture(scope="session")
@@ -286,11 +318,19 @@ def tiny_flags(faces: Path) -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def trained(
+def trained(made_once: Callable[..., Trained], tiny_flags: Callable[..., list[str]]) -> Trained:
+    """Return a training of two epochs. Read its workspace only."""
+    return made_once("trained", lambda folder: _train(folder, tiny_flags, "--trainer.max_epochs=2"))
+
+
+@pytest.fixture(scope="session")
+def released(
     tmp_path_factory: pytest.TempPathFactory, tiny_flags: Callable[..., list[str]]
 ) -> Trained:
-    """Return a training of two epochs. Read its workspace only."""
-    return _train(tmp_path_factory.mktemp("trained"), tiny_flags, "--trainer.max_epochs=2")
+    """Return a training whose best checkpoint is registered as v1.0.0. Read its workspace only."""
+    splits = "--data.splits={train: 0.5, val: 0.2, calib: 0.1, test: 0.2}"
+    more = ("--trainer.max_epochs=2", "--register=true", splits)
+    return _train(tmp_path_factory.mktemp("released"), tiny_flags, *more)
 
 
 @pytest.fixture
@@ -329,28 +369,31 @@ def _in_folder(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def crop_bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def crop_bundle(trained: Trained, made_once: Callable[..., Built]) -> Built:
     """Return a bundle of a network that is shown face crops. Read it only."""
-    return _build(trained, tmp_path_factory.mktemp("crop") / "bundle")
+    return made_once("crop", lambda folder: _build(trained, folder / "bundle"))
 
 
 @pytest.fixture(scope="session")
 def frame_bundle(
     portrait_clips: Path,
     tiny_flags: Callable[..., list[str]],
-    tmp_path_factory: pytest.TempPathFactory,
+    made_once: Callable[..., Built],
 ) -> Built:
     """Return a bundle of a network that is shown faces found in clips. Read it only."""
-    from deepfake_lightning.data.extraction import extract, list_sources
-    from deepfake_lightning.schemas import Extraction
 
-    root = tmp_path_factory.mktemp("frame")
-    how = Extraction(sampling="even:4", size=64)
-    extract(list_sources([portrait_clips]), [portrait_clips], root / "faces", how, workers=1)
-    # One person is in all of the clips, which the audit of the data notices.
-    alike = "--audit_allow=[near_copy]"
-    more = (f"--data.root={root / 'faces'}", "--trainer.max_epochs=1", alike)
-    return _build(_train(root, tiny_flags, *more), root / "bundle")
+    def build(root: Path) -> Built:
+        from deepfake_lightning.data.extraction import extract, list_sources
+        from deepfake_lightning.schemas import Extraction
+
+        how = Extraction(sampling="even:4", size=64)
+        extract(list_sources([portrait_clips]), [portrait_clips], root / "faces", how, workers=1)
+        # One person is in all of the clips, which the audit of the data notices.
+        alike = "--audit_allow=[near_copy]"
+        more = (f"--data.root={root / 'faces'}", "--trainer.max_epochs=1", alike)
+        return _build(_train(root, tiny_flags, *more), root / "bundle")
+
+    return made_once("frame", build)
 
 
 def _build(trained: Trained, folder: Path) -> Built:

@@ -19,18 +19,21 @@ _SMALL = ["--model.backbone=test_efficientnet", "--model.weights=null", "--model
           "--trainer.enable_progress_bar=false"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in CONFIGS.glob("*.yaml")))
+@pytest.mark.parametrize("name", ["b0.yaml", "demo.yaml", "lite0.yaml"])
 def test_a_configuration_trains(name: str, faces: Path, tmp_path: Path, capsys: Any) -> None:
     flags = [f"--data.root={faces}", f"--workspace={tmp_path}"]
     assert main(["fit", "--config", str(CONFIGS / name), *_SMALL, *flags]) == 0
     assert list(tmp_path.rglob("best.ckpt"))
     assert list(tmp_path.rglob("events.out.tfevents*"))
+    assert "registered as        v1.0.0" in capsys.readouterr().out
 
 
 def test_debug_is_an_overlay(faces: Path, tmp_path: Path) -> None:
     layers = ["--config", str(CONFIGS / "b0.yaml"), "--config", str(CONFIGS / "debug.yaml")]
     flags = [*_SMALL, f"--data.root={faces}", f"--workspace={tmp_path}"]
     assert main(["fit", *layers, *flags]) == 0
+    assert list(tmp_path.rglob("best.ckpt"))
+    assert not (tmp_path / "registry").exists()
     saved = yaml.safe_load((tmp_path / "runs/debug/v1.0.0/config.yaml").read_text())
     assert saved["early_stopping"]["patience"] == 5
     assert saved["trainer"]["limit_val_batches"] == 4
@@ -41,7 +44,7 @@ def test_the_reference_is_what_was_asked_for() -> None:
     text = (CONFIGS / "b0.yaml").read_text()
     assert len(text.splitlines()) <= 40
     config = yaml.safe_load(text)
-    assert config["version"] == "v1.0.0"
+    assert config["register"] is True  # as v1.0.0, the first free version
     assert config["experiment"] == "deepfake-detection"
     model, data, trainer = config["model"], config["data"], config["trainer"]
     assert (model["backbone"], model["pretrained"]) == ("efficientnet_b0", True)

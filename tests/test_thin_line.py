@@ -1,4 +1,4 @@
-"""The whole line, with the commands a user types: drawn clips -> fit -> bundle -> one score."""
+"""The whole line, with the commands a user types: drawn clips -> fit -> v1.0.0 -> one score."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SMALL = ["--model.backbone=test_efficientnet", "--model.weights=null", "--model.
 
 
 @contextmanager
-def served(bundle: Path, workspace: Path) -> Iterator[str]:
+def served(workspace: Path) -> Iterator[str]:
     """Run ``serve`` in a process of its own, and end it as an operator would."""
-    command = [sys.executable, "-m", "deepfake_lightning", "serve", "--bundle", str(bundle),
+    command = [sys.executable, "-m", "deepfake_lightning", "serve", "--version", "v1.0.0",
                "--port", "0", "--workspace", str(workspace)]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "DEEPFAKE_TOKEN"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -52,16 +52,14 @@ def predicted(capsys: Any, *args: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a workspace with drawn clips, their faces, a training and its bundle."""
+    """Return a workspace with drawn clips, their faces, a training and its version."""
     place = tmp_path_factory.mktemp("line") / "mlops"
     clips, faces = place / "data/demo", place / "data/demo_faces"
-    run = place / "runs/demo/v1.0.0"
     here = ["--workspace", str(place)]
     for command in (
         ["data", "demo", "--identities", "8", "--out", str(clips)],
         ["extract", str(clips), "--out", str(faces), "--sampling", "even:2"],
         ["fit", "--config", "configs/demo.yaml", "--data.root", str(faces), *here, *SMALL],
-        ["bundle", "build", str(run / "checkpoints/best.ckpt")],
     ):
         assert main(command) == 0, command
     return place
@@ -70,15 +68,15 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_picture_has_one_score_from_the_checkpoint_to_the_logged_row(
     line: Path, capsys: Any
 ) -> None:
-    bundle = line / "runs/demo/v1.0.0/bundle"
+    bundle = line / "registry/models/v1.0.0"
     picture = bundle / "golden/1_forged.png"
     golden = json.loads((bundle / "golden/golden.json").read_text())["pictures"][1]["logit"]
-    onnx = predicted(capsys, picture, "--bundle", bundle)
+    onnx = predicted(capsys, picture, "--version", "v1.0.0", "--workspace", line)
     through_torch = predicted(capsys, picture, "--bundle", bundle, "--runtime", "torch")
     checkpoint = predicted(
         capsys, picture, "--ckpt_path", line / "runs/demo/v1.0.0/checkpoints/best.ckpt"
     )
-    with served(bundle, line) as url:
+    with served(line) as url:
         answer = httpx.post(f"{url}/v1/predict", content=picture.read_bytes(), timeout=30).json()
     with sqlite3.connect(line / "monitoring/predictions.db") as log:
         rows = log.execute(
@@ -99,8 +97,8 @@ def test_predict_scores_the_test_split_as_test_does(line: Path, tmp_path: Path) 
     checkpoint = str(run / "checkpoints/best.ckpt")
     assert main(["test", "--ckpt_path", checkpoint, "--workspace", str(line),
                  "--trainer.enable_progress_bar=false"]) == 0  # fmt: skip
-    assert main(["predict", str(line / "data/demo_faces"), "--bundle", str(run / "bundle"),
-                 "--out", str(table)]) == 0  # fmt: skip
+    assert main(["predict", str(line / "data/demo_faces"), "--version", "latest",
+                 "--workspace", str(line), "--out", str(table)]) == 0  # fmt: skip
     report = next((line / "evaluation/reports").glob("demo-*-test"))
     tested = read_predictions(report / "predictions.parquet")
     both = tested.merge(read_predictions(table), on="path", validate="one_to_one")

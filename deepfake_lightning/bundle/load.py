@@ -25,6 +25,7 @@ REFERENCE = "reference.json"
 REFERENCE_ARRAYS = "reference.safetensors"
 PROVENANCE = "provenance.json"
 CARD = "MODEL_CARD.md"
+EVALUATION = "evaluation.json"  # of registered versions that were measured
 _REQUIRED = (RECORD, PREPROCESS, CALIBRATION, WEIGHTS, ONNX, GOLDEN, REFERENCE, REFERENCE_ARRAYS,
              PROVENANCE, CARD)  # fmt: skip
 Record = TypeVar("Record", bound=BaseModel)
@@ -71,7 +72,21 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: a file is changed, missing or foreign; or it is of a newer schema.
     """
-    digest = verify(folder)
+    return _bundle(folder, verify(folder))
+
+
+def read_records(folder: Path) -> Bundle:
+    """Return a bundle by its records, which are checked; that all else is whole is not.
+
+    For whoever lists many bundles, and opens none.
+
+    Raises:
+        BundleError: as :func:`load_bundle`, but for the files that are no records.
+    """
+    return _bundle(folder, read_sums(folder)[1])
+
+
+def _bundle(folder: Path, digest: str) -> Bundle:
     for name in _REQUIRED:
         if not (folder / name).is_file():
             raise BundleError(

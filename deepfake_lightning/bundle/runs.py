@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas import Manifest, read_manifest
-from deepfake_lightning.storage import RUN_MANIFEST, run_of
+from deepfake_lightning.storage import RUN_MANIFEST, file_hash, run_of
 
 
 def trained_manifest(checkpoint: Path, run: Path | None = None) -> tuple[Manifest, Path]:
@@ -28,3 +28,9 @@ def trained_manifest(checkpoint: Path, run: Path | None = None) -> tuple[Manifes
             next_step="name the training's folder with --run",
         )
     return read_manifest(run / RUN_MANIFEST), run
+
+
+def checkpoint_with(run: Path, sha256: str) -> Path | None:
+    """Return the checkpoint of a training that has a hash, None where it is gone."""
+    files = sorted((run / "checkpoints").glob("*.ckpt"))
+    return next((path for path in files if file_hash(path) == sha256), None)

@@ -9,8 +9,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
 from deepfake_lightning.errors import UndefinedMetricError, UsageError
+from deepfake_lightning.metrics import LOWER_IS_BETTER
 
-_LOWER_IS_BETTER = ("loss", "loss_step", "loss_epoch", "eer")
+_LOSSES = ("loss", "loss_step", "loss_epoch")
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -87,6 +88,12 @@ class EarlyStopping(LightningEarlyStopping):
         super()._run_early_stopping_check(trainer)
 
 
+def better_direction(monitor: str) -> str:
+    """Return 'min' or 'max': in which direction a metric of the model is better."""
+    name = monitor.rpartition("/")[2].removeprefix("item_")
+    return "min" if name in _LOSSES or name in LOWER_IS_BETTER else "max"
+
+
 def require_direction(monitor: str | None, mode: str, group: str) -> None:
     """Refuse to keep or wait for the worst value of a metric instead of its best.
 
@@ -100,7 +107,7 @@ def require_direction(monitor: str | None, mode: str, group: str) -> None:
     """
     if monitor is None or monitor.partition("/")[0] not in ("train", "val", "test"):
         return
-    better = "min" if monitor.endswith(_LOWER_IS_BETTER) else "max"
+    better = better_direction(monitor)
     if mode != better:
         raise UsageError(
             f"{group}.monitor is {monitor} and {group}.mode is {mode!r}",

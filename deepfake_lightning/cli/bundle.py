@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deepfake_lightning.cli.paths import near
+from deepfake_lightning.steps import steps
 
 if TYPE_CHECKING:
     from deepfake_lightning.bundle import Bundle
@@ -88,23 +86,6 @@ def verify(bundle: str, json: bool = False) -> None:
         f"{folder}: {loaded.record.version}, whole; sha256 {loaded.digest}\n{said}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
-
-
-@contextmanager
-def steps(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Show what is being done; a bar on a terminal only.
-
-    Yields:
-        What to tell it: what is done, how much of it is, and how much there is (0: unknown).
-    """
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=None)
-        yield lambda what, done, total: progress.update(
-            task, description=what, completed=done, total=total or None
-        )
 
 
 def _calibration(made: Bundle) -> str:

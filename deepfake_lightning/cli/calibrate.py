@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 from rich.table import Table
 
-from deepfake_lightning.cli.bundle import steps
 from deepfake_lightning.cli.paths import near
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.steps import steps
 
 if TYPE_CHECKING:
     from deepfake_lightning.bundle.calibration_file import CalibrationRecord

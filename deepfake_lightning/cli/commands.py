@@ -33,6 +33,11 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "benchmark": Command(
+        "time a detector on this machine: network, clips, memory, cost",
+        "deepfake_lightning.cli.benchmark:benchmark",
+        "benchmark v1.0.0 --data clips --workers 2 --price 0.50",
+    ),
     "bundle build": Command(
         "make a bundle of a checkpoint: what is scored, served and deployed",
         "deepfake_lightning.cli.bundle:build",
@@ -97,12 +102,52 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(
         "score pictures and clips",
         "deepfake_lightning.cli.predict:predict",
-        "predict clip.mp4 photos/ --bundle mlops/runs/lite0/v1.0.0/bundle",
+        "predict clip.mp4 photos/ --version v1.0.0",
+    ),
+    "registry delete": Command(
+        "delete a version that nothing needs",
+        "deepfake_lightning.cli.registry_changes:delete",
+        'registry delete v1.1.0 --reason "a licence was withdrawn"',
+    ),
+    "registry diff": Command(
+        "say in what two versions differ",
+        "deepfake_lightning.cli.registry:diff",
+        "registry diff v1.0.0 v1.1.0",
+    ),
+    "registry export": Command(
+        "copy a version out of the registry",
+        "deepfake_lightning.cli.registry_changes:export",
+        "registry export v1.0.0 --out v1.0.0.tar.gz",
+    ),
+    "registry history": Command(
+        "show who registered and deleted what, and why",
+        "deepfake_lightning.cli.registry:history",
+        "registry history",
+    ),
+    "registry list": Command(
+        "list the versions, with their figures and where they serve",
+        "deepfake_lightning.cli.registry:list_versions",
+        "registry list",
+    ),
+    "registry register": Command(
+        "make a checkpoint or a bundle a version",
+        "deepfake_lightning.cli.registry_changes:register",
+        "registry register --ckpt_path mlops/runs/lite0/v1.0.0/checkpoints/best.ckpt",
+    ),
+    "registry show": Command(
+        "show a version and its model card",
+        "deepfake_lightning.cli.registry:show",
+        "registry show v1.0.0",
+    ),
+    "registry verify": Command(
+        "check that every version is what was registered; list them anew",
+        "deepfake_lightning.cli.registry_changes:verify",
+        "registry verify",
     ),
     "serve": Command(
         "answer requests over HTTP: a picture in, an assessment out",
         "deepfake_lightning.cli.serve:serve",
-        "serve --bundle mlops/runs/lite0/v1.0.0/bundle",
+        "serve --version v1.0.0",
     ),
     "validate": Command(
         "score a checkpoint on its run's val split",
@@ -116,10 +161,15 @@ COMMANDS: dict[str, Command] = {
         "test --ckpt_path mlops/runs/deepfake-detection/v1.0.0/checkpoints/best.ckpt",
         takes_args=True,
     ),
+    "tune": Command(
+        "search better hyperparameters, on validation",
+        "deepfake_lightning.cli.tune:tune",
+        "tune --config configs/sweep.yaml --workers 2",
+    ),
 }
 
 # What the README's table says is to come.
 PLANNED = frozenset(
-    {"abtest", "benchmark", "dashboard", "deploy", "explain", "feedback",
-     "monitor", "registry", "retrain", "rollback", "tune"}
+    {"abtest", "dashboard", "deploy", "explain", "feedback",
+     "monitor", "retrain", "rollback"}
 )  # fmt: skip

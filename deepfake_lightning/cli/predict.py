@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deepfake_lightning.cli.detector_choice import check_one, path_of, registered_bundle
 from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import UsageError
@@ -30,6 +31,7 @@ SOME_UNREADABLE = 3
 
 def predict(
     *inputs: str,
+    version: str | None = None,
     bundle: str | None = None,
     ckpt_path: str | None = None,
     out: str | None = None,
@@ -41,6 +43,7 @@ def predict(
     workers: int | None = None,
     timeout: float = 600.0,
     overwrite: bool = False,
+    workspace: str | None = None,
     json: bool = False,
 ) -> int:
     """Score pictures and clips with a detector, and say what the scores come to.
@@ -52,7 +55,8 @@ def predict(
 
     Args:
         inputs: pictures, videos, folders, manifests, and patterns such as 'clips/**/*.mp4'.
-        bundle: folder of the detector's bundle.
+        version: of the registry, v1.0.0, or the environment that one serves: production.
+        bundle: folder of the detector's bundle, instead.
         ckpt_path: a checkpoint instead, scored through PyTorch.
         out: predictions table to write, a row a face (.parquet, .csv, .json); beside it the items
             table, a row a picture or clip (scores.items.parquet).
@@ -67,6 +71,7 @@ def predict(
         workers: processes (default: as many as there are cores).
         timeout: seconds that one file may take.
         overwrite: replace a table that exists.
+        workspace: where the registry is (default: mlops).
         json: print a line of JSON for each item as it is done, and nothing else.
     """
     if not inputs:
@@ -78,9 +83,11 @@ def predict(
     from deepfake_lightning.inference.opening import EngineSource
     from deepfake_lightning.inference.worker import opened
 
+    check_one(version=version, bundle=bundle, ckpt_path=ckpt_path)
+    registered = None if version is None else registered_bundle(version, workspace)
     engine = EngineSource(
-        Path(bundle) if bundle else None, Path(ckpt_path) if ckpt_path else None,
-        runtime, device, precision, None,
+        path_of(bundle) if registered is None else registered.folder, path_of(ckpt_path),
+        runtime, device, precision, digest=None if registered is None else registered.digest,
     )  # fmt: skip
     detector = opened(engine)  # before all else: it may be damaged
     console = Console(stderr=json)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deepfake_lightning.cli.detector_choice import check_one, registered_bundle
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace
 
 
 def serve(
+    version: str | None = None,
     bundle: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -26,7 +28,8 @@ def serve(
     DEEPFAKE_TOKEN or from a file; callers send it as `Authorization: Bearer TOKEN`.
 
     Args:
-        bundle: folder of the detector's bundle.
+        version: of the registry, v1.0.0, or the environment that one serves: production.
+        bundle: folder of the detector's bundle, instead.
         host: address to listen on; any but this machine's own needs a token.
         port: to listen on; 0 picks a free one.
         workers: pictures scored at a time (default: one for each core).
@@ -36,11 +39,7 @@ def serve(
             workspace).
         workspace: where the workspace is (default: mlops).
     """
-    if bundle is None:
-        raise UsageError(
-            "there is no --bundle to serve",
-            next_step="build one: deepfake-lightning bundle build CHECKPOINT",
-        )
+    check_one(version=version, bundle=bundle)
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
     from deepfake_lightning.monitoring import PredictionLog
@@ -56,8 +55,11 @@ def serve(
         from deepfake_lightning.inference import EngineSource
         from deepfake_lightning.inference.golden_check import golden_difference
 
-        loaded = load_bundle(Path(bundle))
-        engine = EngineSource(Path(bundle), device=device, digest=loaded.digest).open()
+        if version is not None:
+            loaded = registered_bundle(version, workspace)
+        else:
+            loaded = load_bundle(Path(str(bundle)))
+        engine = EngineSource(loaded.folder, device=device, digest=loaded.digest).open()
         golden_difference(engine, loaded)  # it scores as it was measured
         app = create_app(engine, predictions, token=token, workers=workers)
         url = url_of(listener)

@@ -28,11 +28,15 @@ T = TypeVar("T")
 
 
 def fit(args: list[str]) -> int:
-    """Train; print where things are; 130 where it was interrupted."""
+    """Train; print where things are; 130 where it was interrupted, 1 where the checkpoint was to be
+    registered and could not be.
+    """
     from deepfake_lightning.training.run import fit as run_fit
 
-    result = _guarded(lambda: run_fit(["fit", *args]))
+    result = without_chatter(lambda: run_fit(["fit", *args]))
     _once(_print_result)(result)
+    if result.not_registered is not None:
+        raise result.not_registered
     return 130 if result.status == "interrupted" else 0
 
 
@@ -49,7 +53,7 @@ def test(args: list[str]) -> int:
 def _score(verb: str, args: list[str]) -> int:
     from deepfake_lightning.training.lightning_cli import TrainingCLI
 
-    cli = _guarded(lambda: TrainingCLI([verb, *args]))
+    cli = without_chatter(lambda: TrainingCLI([verb, *args]))
     report = cli.evaluation_report
     assert report is not None
     _once(_print_report)(verb, report)
@@ -68,7 +72,7 @@ def _once(printing: Callable[..., None]) -> Callable[..., None]:
     return rank_zero_only(printing)
 
 
-def _guarded(action: Callable[[], T]) -> T:
+def without_chatter(action: Callable[[], T]) -> T:
     """Run with Lightning's chatter off."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -92,7 +96,12 @@ def _print_result(result: RunResult) -> None:
         if result.report is not None:
             lines.append(("report of val", near(result.report / "report.html")))
         lines.append(("curves and pictures", f"tensorboard --logdir {logs}"))
-    if result.status == "interrupted" and result.last_checkpoint is not None:
+    if result.registered is not None:
+        lines.append(("registered as", result.registered))
+        if result.test_report is not None:
+            lines.append(("report of test", near(result.test_report / "report.html")))
+        lines.append(("next", f"deepfake-lightning registry show {result.registered}"))
+    elif result.status == "interrupted" and result.last_checkpoint is not None:
         command = f"deepfake-lightning fit --ckpt_path {near(result.last_checkpoint)}"
         lines.append(("next", command))
     elif result.best_checkpoint is not None:

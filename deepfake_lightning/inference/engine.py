@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deepfake_lightning.errors import BundleError, MediaError
 from deepfake_lightning.inference.runtime import Runtime
 from deepfake_lightning.inference.seeing import Look, Seen, Viewer
+from deepfake_lightning.inference.stages import StageClock
 from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.media import VIDEO_LIMITS, Limits, media_kind, to_input
 from deepfake_lightning.media.quality import quality
@@ -88,6 +89,7 @@ class Engine:
         name: str | None = None,
         media_type: MediaType | None = None,
         already_cropped: bool | None = None,
+        stages: StageClock | None = None,
     ) -> Assessment:
         """Assess a picture or a clip.
 
@@ -100,10 +102,11 @@ class Engine:
             already_cropped: it shows one face that has been cut out, and is scored as it is. None:
                 pictures are taken for that where the bundle's ``input`` is ``crop``, if there is
                 a face in them.
+            stages: a new clock, to be read when this is done.
         """
         title = name or (str(source) if isinstance(source, Path) else "the upload")
         kind = media_type or media_kind(source)
-        look = Look()
+        look = Look(stages=stages or StageClock())
         viewer = self._viewer()
         if kind == "video":
             seen = viewer.clip(source, look, self._limits, already_cropped is True)
@@ -112,13 +115,18 @@ class Engine:
         return self._assess(title, kind, seen, look)
 
     def assess_frames(
-        self, pictures: Sequence[FramePicture], *, name: str, already_cropped: bool | None = None
+        self,
+        pictures: Sequence[FramePicture],
+        *,
+        name: str,
+        already_cropped: bool | None = None,
+        stages: StageClock | None = None,
     ) -> Assessment:
         """Assess a clip of which there are pictures: one item, scored together.
 
         Pictures that cannot be read are noted; where none can be, the item cannot.
         """
-        look = Look()
+        look = Look(stages=stages or StageClock())
         seen = self._frames(pictures, look, already_cropped)
         return self._assess(name, "video", seen, look)
 
@@ -161,15 +169,15 @@ class Engine:
     def _assess(self, name: str, kind: MediaType, seen: Iterable[Seen], look: Look) -> Assessment:
         started = time.perf_counter()
         try:
-            scored = self._score(seen)
+            scored = self._score(seen, look.stages)
         except MediaError as error:
             found = self.without_score(name, kind, "unreadable", error.what)
-            return replace(found, milliseconds=_times(started, 0.0))
+            return replace(found, milliseconds=_times(started))
         if not scored.faces:
             found = self.without_score(name, kind, "no_face", look.no_face)
             return replace(
                 found, notes=tuple(look.notes), examined=look.examined,
-                milliseconds=_times(started, 0.0),
+                milliseconds=_times(started),
             )  # fmt: skip
         tracks = self._tracks(scored.faces)
         logit = max(track.logit for track in tracks)
@@ -186,27 +194,26 @@ class Engine:
             faces=tuple(scored.faces),
             examined=look.examined,
             quality={key: total / len(scored.faces) for key, total in scored.quality.items()},
-            milliseconds=_times(started, scored.network_seconds),
+            milliseconds=_times(started, look.stages.seconds["network"]),
             bundle=self.digest,
             demo=self.is_demo,
         )  # fmt: skip
 
-    def _score(self, seen: Iterable[Seen]) -> _Scored:
+    def _score(self, seen: Iterable[Seen], stages: StageClock) -> _Scored:
         scored, batch = _Scored(), []
         for each in seen:
             batch.append(each)
             if len(batch) == BATCH:
-                self._run(batch, scored)
+                self._run(batch, scored, stages)
                 batch = []
         if batch:
-            self._run(batch, scored)
+            self._run(batch, scored, stages)
         return scored
 
-    def _run(self, batch: list[Seen], scored: _Scored) -> None:
+    def _run(self, batch: list[Seen], scored: _Scored, stages: StageClock) -> None:
         inputs = self._inputs([seen.image for seen in batch])
-        started = time.perf_counter()
-        logits, _ = self.runtime.run(inputs)
-        scored.network_seconds += time.perf_counter() - started
+        with stages.stage("network"):
+            logits, _ = self.runtime.run(inputs)
         if not np.isfinite(logits).all():
             raise BundleError(
                 f"{self.version} gives a score that is not a number",
@@ -241,10 +248,9 @@ class Engine:
 class _Scored:
     faces: list[ScoredFace] = field(default_factory=list)
     quality: dict[str, float] = field(default_factory=dict)
-    network_seconds: float = 0.0
 
 
-def _times(started: float, network: float) -> dict[str, float]:
+def _times(started: float, network: float = 0.0) -> dict[str, float]:
     total = time.perf_counter() - started
     times = {"media": total - network, "network": network, "total": total}
     return {name: round(1000 * seconds, 3) for name, seconds in times.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake_lightning.inference.stages import StageClock
 from deepfake_lightning.media import (
     FaceReader,
     FoundFace,
@@ -57,6 +58,7 @@ class Look:
     notes: list[str] = field(default_factory=list)
     no_face: str = "no face was found"
     examined: Examined | None = None
+    stages: StageClock = field(default_factory=StageClock)
 
     def note(self, text: str) -> None:
         """Note something, once: what holds of one picture of a clip often holds of all."""
@@ -84,13 +86,14 @@ class Viewer:
         Raises:
             MediaError: it cannot be read.
         """
-        image = read_image(source)
+        with look.stages.stage("decode"):
+            image = read_image(source)
         assumed = already_cropped is None and self._preprocess.input == "crop"
         if self._faces is None or already_cropped or (assumed and self._may_be_crop(image, look)):
             yield Seen(resize(image, self._preprocess))
         if self._faces is None or already_cropped or assumed:
             return
-        for found in self._faces.faces([Frame(0, 0, image)]):
+        for found in look.stages.each("faces", self._faces.faces([Frame(0, 0, image)])):
             if found.face.size * self._preprocess.margin > _LIKE_A_CROP * max(image.shape[:2]):
                 look.note(
                     "looks like a face crop already, and was cropped again: already_cropped "
@@ -101,7 +104,8 @@ class Viewer:
     def _may_be_crop(self, image: NDArray[np.uint8], look: Look) -> bool:
         """Return whether there is a face in a picture that is taken for a crop; note odd ones."""
         assert self._faces is not None
-        found = [each.face for each in self._faces.faces([Frame(0, 0, image)])]
+        with look.stages.stage("faces"):
+            found = [each.face for each in self._faces.faces([Frame(0, 0, image)])]
         if not found:
             look.no_face = (
                 "no face was found in what is taken for a face crop (already_cropped=true scores "
@@ -125,12 +129,14 @@ class Viewer:
         Raises:
             MediaError: it cannot be read, or is over a limit.
         """
-        with open_video(source, limits) as video:
-            wanted = video.choose(self._sampling)
+        with look.stages.stage("decode"):
+            opened = open_video(source, limits)
+            wanted = opened.choose(self._sampling)
+        with opened as video:
             looked_at: list[int] = []
 
             def frames() -> Iterator[Frame]:
-                for frame in video.read(wanted):
+                for frame in look.stages.each("decode", video.read(wanted)):
                     looked_at.append(frame.index)
                     yield frame
 
@@ -144,7 +150,7 @@ class Viewer:
                     yield Seen(resize(frame.image, self._preprocess), None, frame.index,
                                frame.timestamp_ms)  # fmt: skip
             else:
-                for found in self._faces.faces(frames()):
+                for found in look.stages.each("faces", self._faces.faces(frames())):
                     yield _seen_in_clip(found)
             look.examined = _examined(looked_at, video.timestamps_ms, video.info.seconds)
             if video.lost:

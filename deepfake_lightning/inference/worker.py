@@ -11,6 +11,7 @@ from deepfake_lightning.inference.engine import Engine
 from deepfake_lightning.inference.items import Item
 from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.inference.overlays import overlay_path, write_overlay
+from deepfake_lightning.inference.stages import StageClock
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.schemas.assessment import Status
 
@@ -34,7 +35,7 @@ def assess_item(job: Job) -> Assessment:
     """Return the assessment of an item; one that cannot be read is a result, not an error."""
     engine, item = opened(job.engine), job.item
     try:
-        found = _assess(engine, item)
+        found = score_item(engine, item)
         if job.overlays is not None and found.status == "ok":
             calibration = engine.calibration.of(item.media_type)
             write_overlay(overlay_path(job.overlays, item.name), item, found, calibration)
@@ -55,7 +56,14 @@ def _opened(source: EngineSource, stamp: tuple[int, ...]) -> Engine:
     return source.open()
 
 
-def _assess(engine: Engine, item: Item) -> Assessment:
+def score_item(engine: Engine, item: Item, stages: StageClock | None = None) -> Assessment:
+    """Return what an engine says of an item.
+
+    Args:
+        engine: what scores it.
+        item: the item.
+        stages: a new clock, to be read when this is done.
+    """
     if item.status is not None:
         status: Status = "no_face" if item.status == "no_face" else "unreadable"
         reason = "says the manifest of its extraction"
@@ -64,8 +72,10 @@ def _assess(engine: Engine, item: Item) -> Assessment:
     if cropped is None and item.is_listed and engine.preprocess.input == "crop":
         cropped = True  # as training and testing take the pictures of a data set
     if item.is_frames:
-        return engine.assess_frames(item.pictures, name=item.name, already_cropped=cropped)
+        return engine.assess_frames(
+            item.pictures, name=item.name, already_cropped=cropped, stages=stages
+        )
     return engine.assess(
         item.pictures[0].path, name=item.name, media_type=item.media_type,
-        already_cropped=cropped if item.media_type == "image" else None,
+        already_cropped=cropped if item.media_type == "image" else None, stages=stages,
     )  # fmt: skip

@@ -8,13 +8,14 @@ from typing import Any
 
 import yaml
 
+from deepfake_lightning.bundle.runs import checkpoint_with
 from deepfake_lightning.errors import CheckpointError, UsageError
 from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.registry import Registry
 from deepfake_lightning.storage import RUN_CONFIG, RUN_MANIFEST, Workspace, run_of
 from deepfake_lightning.training.run_folder import latest_run
 
 DEFAULT_EXPERIMENT = "deepfake-detection"
-DEFAULT_VERSION = "v1.0.0"
 _KEYWORDS = ("last", "best")
 _PEEKED = ("ckpt_path", "workspace", "experiment", "version")
 
@@ -23,8 +24,9 @@ def complete(args: list[str]) -> list[str]:
     """Return the arguments of a training verb, with what its checkpoint says put first.
 
     What stands later wins, so configurations and flags of the user override a checkpoint's
-    settings. ``last`` and ``best`` become the path of the newest run's checkpoint. A resumed
-    ``fit`` without a configuration takes its run's. The rows and splits are those the run kept.
+    settings. ``last`` and ``best`` become the path of the newest run's checkpoint, and a version of
+    the registry that of the checkpoint it was made of. A resumed ``fit`` without a configuration
+    takes its run's. The rows and splits are those the run kept.
 
     Args:
         args: ``[verb, flag, ...]`` as typed.
@@ -39,16 +41,9 @@ def complete(args: list[str]) -> list[str]:
     ):
         return args
     given, configs = _peek(rest)
-    wanted = given["ckpt_path"]
-    if wanted is None:
-        if verb == "fit":
-            return args
-        raise UsageError(
-            f"{verb} needs a checkpoint: a model without one scores at random",
-            next_step=f"deepfake-lightning {verb} --ckpt_path mlops/runs/"
-            f"{DEFAULT_EXPERIMENT}/{DEFAULT_VERSION}/checkpoints/best.ckpt (or `last`, `best`)",
-        )
-    path = _resolve(wanted, given)
+    if verb == "fit" and given["ckpt_path"] is None:
+        return args
+    path = _checkpoint(verb, given)
     checkpoint = read_checkpoint(path)
     run = run_of(path)
     added = []
@@ -87,20 +82,44 @@ def _read_yaml(path: Path) -> Any:
         raise UsageError(f"{path} is not YAML: {fault[:300]}", next_step="correct it") from error
 
 
-def _resolve(wanted: str, given: dict[str, str | None]) -> Path:
+def _checkpoint(verb: str, given: dict[str, str | None]) -> Path:
+    wanted, version = given["ckpt_path"], given["version"]
+    workspace = Workspace.find(given["workspace"])
+    if wanted is None and version is not None:
+        return _registered(verb, version, workspace)
+    if wanted is None:
+        raise UsageError(
+            f"{verb} needs a checkpoint or a version: a model without one scores at random",
+            next_step=f"deepfake-lightning {verb} --ckpt_path mlops/runs/{DEFAULT_EXPERIMENT}/"
+            "v1.0.0/checkpoints/best.ckpt (or `last`, `best`), or --version v1.0.0",
+        )
     if wanted not in _KEYWORDS:
         return Path(wanted)
-    runs = Workspace.find(given["workspace"]).runs
     experiment = given["experiment"] or DEFAULT_EXPERIMENT
-    version = given["version"] or DEFAULT_VERSION
-    run = latest_run(runs, experiment, version)
+    run = latest_run(workspace.runs, experiment, version)
     if run is None:
         raise CheckpointError(
-            f"there is no {wanted}.ckpt of {experiment} {version} in {runs}",
+            f"there is no {wanted}.ckpt of {experiment} {version or ''}".rstrip()
+            + f" in {workspace.runs}",
             why="nothing is resumed or scored, rather than something else",
             next_step="name the checkpoint's path, or pass --experiment and --version",
         )
     return run / "checkpoints" / f"{wanted}.ckpt"
+
+
+def _registered(verb: str, version: str, workspace: Workspace) -> Path:
+    """Return the checkpoint that a version was made of."""
+    registry = Registry(workspace)
+    entry = registry.get(version)
+    run = registry.run_of(entry)
+    found = None if run is None else checkpoint_with(run, entry.checkpoint)
+    if found is None:
+        raise CheckpointError(
+            f"the checkpoint that {entry.version} was made of is not in {run or workspace.runs}",
+            why=f"{verb} scores checkpoints, and a version holds none",
+            next_step=f"score its bundle: deepfake-lightning evaluate {entry.version}",
+        )
+    return found
 
 
 def _settings(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:

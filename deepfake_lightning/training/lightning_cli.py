@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentError
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
-from deepfake_lightning.callbacks import EarlyStopping, EvaluationReport, TrainingProgress
+from deepfake_lightning.callbacks import (
+    EarlyStopping,
+    EvaluationReport,
+    RegistryExport,
+    TrainingProgress,
+)
 from deepfake_lightning.callbacks.early_stopping import require_direction, require_logged
 from deepfake_lightning.callbacks.interruption import Interruption
 from deepfake_lightning.data.audit import AuditReport, check_before_training
@@ -24,13 +31,17 @@ from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.registry import Registry
+from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.storage import Workspace, run_of
-from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, DEFAULT_VERSION, complete
+from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, complete
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
 from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
 from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
 
 log = logging.getLogger(__name__)
+Kind = TypeVar("Kind", bound=Callback)
+CheckData = Callable[[Manifest, Collection[str]], AuditReport]
 
 _TRAINER_DEFAULTS = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False}
 _CHECKPOINT_DEFAULTS = {
@@ -47,6 +58,9 @@ class TrainingCLI(LightningCLI):
 
     Args:
         args: ``[verb, flag, ...]``.
+        callbacks: further ones of ``fit``, as objects, which no configuration could name.
+        check_data: audits what is about to be trained on.
+        when_done: called when a training has ended, before it is registered.
 
     Raises:
         UsageError: an unknown key or a value of the wrong type.
@@ -57,7 +71,16 @@ class TrainingCLI(LightningCLI):
     interrupted = False
     audit: AuditReport | None = None
 
-    def __init__(self, args: list[str]) -> None:
+    def __init__(
+        self,
+        args: list[str],
+        callbacks: Sequence[Callback] = (),
+        check_data: CheckData = check_before_training,
+        when_done: Callable[[TrainingCLI], object] = lambda cli: None,
+    ) -> None:
+        self._given_callbacks = callbacks
+        self._check_data = check_data
+        self._when_done = when_done
         own: dict[str, Any] = {"allow_abbrev": False, "exit_on_error": False}
         try:
             super().__init__(
@@ -101,8 +124,9 @@ class TrainingCLI(LightningCLI):
         """Add what names a run, and the callbacks every training has."""
         parser.add_argument("--experiment", type=str, default=DEFAULT_EXPERIMENT,
                             help="name of the experiment")  # fmt: skip
-        parser.add_argument("--version", type=str, default=DEFAULT_VERSION,
-                            help="version of the model to be")  # fmt: skip
+        parser.add_argument("--version", type=str | None, default=None,
+                            help="version of the model to be (default: the next free one of the "
+                            "registry)")  # fmt: skip
         parser.add_argument("--workspace", type=str | None, default=None,
                             help="where runs and reports go (default: mlops)")  # fmt: skip
         parser.add_argument("--audit_allow", type=list[str], default=[],
@@ -110,6 +134,11 @@ class TrainingCLI(LightningCLI):
                             "name; the run records them")  # fmt: skip
         parser.add_argument("--report", type=bool, default=True,
                             help="write a report of val when a training ends")  # fmt: skip
+        parser.add_argument("--keep_last", type=bool, default=True,
+                            help="keep last.ckpt of every epoch, to go on from")  # fmt: skip
+        parser.add_argument("--register", type=bool | None, default=None,
+                            help="register the best checkpoint as a version when a training ends "
+                            "(default: if RegistryExport is among the callbacks)")  # fmt: skip
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(_CHECKPOINT_DEFAULTS)
@@ -118,6 +147,16 @@ class TrainingCLI(LightningCLI):
     def settings(self) -> Any:
         """The parsed configuration of the verb."""
         return self.config[self.subcommand]
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where runs, reports and versions are."""
+        return Workspace.find(self.settings["workspace"])
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the model to be: the one that was asked for, or the next free one."""
+        return self.settings["version"] or Registry(self.workspace).next()
 
     @property
     def ckpt_path(self) -> Path | None:
@@ -129,6 +168,8 @@ class TrainingCLI(LightningCLI):
         """Build the Trainer; what the user configured stays as it is."""
         trainer = self.config_init[self.subcommand]["trainer"]
         fitting = self.subcommand == "fit"
+        # First, since it may settle which version this is.
+        given = self._with_export([*_listed(trainer["callbacks"]), *self._given_callbacks])
         if trainer["logger"] in (None, True):
             kwargs["logger"] = self._logger() if fitting else False
         own: list[Callback] = []
@@ -138,27 +179,53 @@ class TrainingCLI(LightningCLI):
             own.append(Interruption())
         if not fitting or self.settings["report"]:
             own.append(self._report())
-        kwargs["callbacks"] = [*_listed(trainer["callbacks"]), *own]
+        if fitting:
+            own.append(LambdaCallback(on_fit_end=lambda *_: self._when_done(self)))
+        kwargs["callbacks"] = [*given, *own]
         plugins = _listed(trainer["plugins"])
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(AtomicCheckpointIO())
         kwargs["plugins"] = plugins
         built = super().instantiate_trainer(**kwargs)
-        if fitting and trainer["enable_checkpointing"] is not False:
+        if fitting and trainer["enable_checkpointing"] is not False and self.settings["keep_last"]:
             built.callbacks.append(_last_checkpoint())  # type: ignore[attr-defined]
         return built
 
     def _logger(self) -> RunLogger:
-        settings, path = self.settings, self.ckpt_path
-        runs = Workspace.find(settings["workspace"]).runs
+        path = self.ckpt_path
         resumed = None if path is None else run_of(path)
-        return RunLogger(str(runs), settings["experiment"], settings["version"], resumed)
+        runs = str(self.workspace.runs)
+        return RunLogger(runs, self.settings["experiment"], self.version, resumed)
+
+    def _with_export(self, given: list[Callback]) -> list[Callback]:
+        """Return the callbacks with what registers, or without it, as it was asked for."""
+        wanted = self.settings["register"]
+        if self.subcommand != "fit" or wanted is False:
+            return [one for one in given if not isinstance(one, RegistryExport)]
+        found = next((one for one in given if isinstance(one, RegistryExport)), None)
+        if found is None and wanted:
+            found = RegistryExport()
+            given = [*given, found]
+        if found is not None:
+            self._settle(found)
+        return given
+
+    def _settle(self, export: RegistryExport) -> None:
+        """Let a training and its registration have one workspace and one version.
+
+        Where none is given, the registration looks for the next free one again: the one that was
+        free before may be taken by the time the training is over.
+        """
+        export.workspace = export.workspace or str(self.workspace.root)
+        export.version = export.version or self.settings["version"]
+        self.version = export.version or Registry(self.workspace).next(export.bump)
+        export.check()  # before the data are looked at
 
     def _report(self) -> EvaluationReport:
-        place = Workspace.find(self.settings["workspace"])
+        place = self.workspace
         if self.subcommand == "fit":
-            experiment, version = self.settings["experiment"], self.settings["version"]
-            return EvaluationReport(str(place.reports), f"{experiment}-{version}-fit", version)
+            name = f"{self.settings['experiment']}-{self.version}-fit"
+            return EvaluationReport(str(place.reports), name, self.version)
         assert self.ckpt_path is not None
         run = self.ckpt_path.resolve().parent.parent
         name = f"{run.parent.name}-{run.name}-{self.ckpt_path.stem}-{self.subcommand}"
@@ -177,7 +244,7 @@ class TrainingCLI(LightningCLI):
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             with Console(stderr=True).status("auditing the data"):
                 allowed = self.settings["audit_allow"]
-                self.audit = check_before_training(self.datamodule.load(), allowed)
+                self.audit = self._check_data(self.datamodule.load(), allowed)
             if (report := self.evaluation_report) is not None:
                 report.findings = self.audit.findings
             for finding in self.audit.findings:
@@ -210,8 +277,16 @@ class TrainingCLI(LightningCLI):
     @property
     def evaluation_report(self) -> EvaluationReport | None:
         """What writes the report; None for a training without one."""
+        return self._callback(EvaluationReport)
+
+    @property
+    def registry_export(self) -> RegistryExport | None:
+        """What registers the best checkpoint; None where nothing does."""
+        return self._callback(RegistryExport)
+
+    def _callback(self, kind: type[Kind]) -> Kind | None:
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
-        return next((one for one in callbacks if isinstance(one, EvaluationReport)), None)
+        return next((one for one in callbacks if isinstance(one, kind)), None)
 
     def _known_keys(self) -> list[str]:
         parser = next(iter(self._subcommand_parsers.values()))

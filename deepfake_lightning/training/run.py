@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
-from deepfake_lightning.callbacks import EarlyStopping, Interruption
+from deepfake_lightning.callbacks import EarlyStopping, Interruption, TrialPruning
+from deepfake_lightning.data.audit import check_before_training
+from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.storage import RUN_RECORD, write_json
-from deepfake_lightning.training.lightning_cli import TrainingCLI
+from deepfake_lightning.training.lightning_cli import CheckData, TrainingCLI
 
 _PACKAGES = ("deepfake-lightning", "torch", "lightning", "timm", "albumentations")
 
@@ -26,7 +29,8 @@ class RunResult:
     """What a training left.
 
     Attributes:
-        status: ``finished``, ``stopped early`` or ``interrupted``.
+        status: ``finished``, ``stopped early``, ``pruned`` (a trial of a sweep) or
+            ``interrupted``.
         stop_reason: why it ended, in a sentence.
         run_dir: folder with TensorBoard's logs, checkpoints, ``config.yaml`` and ``run.json``;
             None for a trial run (``fast_dev_run``) or without a logger.
@@ -36,6 +40,9 @@ class RunResult:
         seconds: duration.
         metrics: the last epoch's, by name.
         report: folder of the report of the val split; None where none was written.
+        registered: version that the best checkpoint was registered as; None where it was not.
+        test_report: folder of the report of the test split that was written then.
+        not_registered: what stopped the registration, and what to do; None where nothing did.
     """
 
     status: str
@@ -49,6 +56,9 @@ class RunResult:
     seconds: float
     metrics: dict[str, float]
     report: Path | None = None
+    registered: str | None = None
+    test_report: Path | None = None
+    not_registered: DeepfakeLightningError | None = None
 
 
 def train(config: str | Path | dict[str, Any], *overrides: str) -> RunResult:
@@ -74,19 +84,32 @@ def train(config: str | Path | dict[str, Any], *overrides: str) -> RunResult:
     return fit(["fit", "--config", text, *overrides])
 
 
-def fit(args: list[str]) -> RunResult:
+def fit(
+    args: list[str],
+    callbacks: Sequence[Callback] = (),
+    check_data: CheckData = check_before_training,
+) -> RunResult:
     """Run ``fit`` with command-line arguments, and write the run's record.
+
+    Args:
+        args: ``["fit", flag, ...]``.
+        callbacks: further ones, as objects.
+        check_data: audits what is about to be trained on, and refuses leaks.
 
     Raises:
         DeepfakeLightningError: what stopped it; an interruption is a result, not an error.
     """
     started = datetime.now(UTC)
     clock = time.monotonic()
-    cli = TrainingCLI(args)
-    result = _result(cli, time.monotonic() - clock)
-    if result.run_dir is not None and cli.trainer.is_global_zero:
-        write_json(result.run_dir / RUN_RECORD, _record(cli, result, started))
-    return result
+
+    def keep(cli: TrainingCLI) -> RunResult:
+        result = _result(cli, time.monotonic() - clock)
+        if result.run_dir is not None and cli.trainer.is_global_zero:
+            write_json(result.run_dir / RUN_RECORD, _record(cli, result, started))
+        return result
+
+    # Also before the checkpoint is registered: a version says how it was trained.
+    return keep(TrainingCLI(args, callbacks, check_data, keep))
 
 
 def _result(cli: TrainingCLI, seconds: float) -> RunResult:
@@ -97,6 +120,8 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
     status, reason = _ending(trainer, cli.interrupted)
     score = keeper.best_model_score
     trial = cli.settings["trainer"]["fast_dev_run"]
+    export = cli.registry_export
+    release = export.release if export else None
     has_folder = trainer.loggers and trainer.log_dir and not trial
     folder = Path(str(trainer.log_dir)) if has_folder else None
     return RunResult(
@@ -111,6 +136,9 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
         seconds=round(seconds, 1),
         metrics={name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
         report=None if cli.evaluation_report is None else cli.evaluation_report.folder,
+        registered=None if release is None else release.entry.version,
+        test_report=None if release is None else release.report,
+        not_registered=export.failure if export else None,
     )
 
 
@@ -127,6 +155,9 @@ def _last_saved(trainer: Trainer) -> str | None:
 def _ending(trainer: Trainer, interrupted: bool) -> tuple[str, str]:
     if interrupted:
         return "interrupted", f"interrupted in epoch {trainer.current_epoch + 1}"
+    pruning = _callback(trainer, TrialPruning)
+    if pruning is not None and pruning.reason:
+        return "pruned", str(pruning.reason)
     stopper = _callback(trainer, EarlyStopping)
     if stopper is not None and stopper.stopping_reason_message:
         return "stopped early", str(stopper.stopping_reason_message)
@@ -138,14 +169,17 @@ def _ending(trainer: Trainer, interrupted: bool) -> tuple[str, str]:
 def _record(cli: TrainingCLI, result: RunResult, started: datetime) -> dict[str, Any]:
     """Return what ``run.json`` says: the result and where it comes from."""
     manifest = cli.datamodule.load()
-    plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(result).items()}
+    fields = asdict(replace(result, not_registered=None))
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}
+    failure = result.not_registered
     finite = {k: v for k, v in result.metrics.items() if v == v and abs(v) != float("inf")}
     return {
         "schema": 1,
         **plain,
         "metrics": finite,
+        "not_registered": None if failure is None else failure.what,
         "experiment": cli.settings["experiment"],
-        "version": cli.settings["version"],
+        "version": cli.version,
         "started": started.isoformat(timespec="seconds"),
         "seed": cli.settings["seed_everything"],
         "data": {

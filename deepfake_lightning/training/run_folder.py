@@ -76,14 +76,21 @@ class SaveRunConfig(SaveConfigCallback):
             write_manifest(data.load(), path, split_seed=data.hparams["split_seed"])
 
 
-def latest_run(runs: Path, experiment: str, version: str) -> Path | None:
-    """Return the newest run folder of a version that has a ``last.ckpt``, or None."""
-    folders = [
-        path.parent.parent
-        for path in (runs / experiment).glob(f"{version}*/checkpoints/last.ckpt")
-        if path.parent.parent.name == version
-        or path.parent.parent.name.removeprefix(f"{version}_").isdigit()
-    ]
+def latest_run(runs: Path, experiment: str, version: str | None) -> Path | None:
+    """Return the newest run folder of a version that has a ``last.ckpt``, or None.
+
+    Args:
+        runs: the workspace's folder of runs.
+        experiment: its name.
+        version: of the model to be; None: any.
+    """
+    folders = [path.parent.parent for path in (runs / experiment).glob("*/checkpoints/last.ckpt")]
     return max(
-        folders, key=lambda path: (path / "checkpoints/last.ckpt").stat().st_mtime, default=None
+        (folder for folder in folders if version is None or _is_of(folder.name, version)),
+        key=lambda path: (path / "checkpoints/last.ckpt").stat().st_mtime,
+        default=None,
     )
+
+
+def _is_of(folder: str, version: str) -> bool:
+    return folder == version or folder.removeprefix(f"{version}_").isdigit()

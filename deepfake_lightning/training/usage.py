@@ -39,7 +39,7 @@ def check_names(settings: Any) -> None:
         UsageError: names the key.
     """
     for key in ("experiment", "version"):
-        if not re.fullmatch(r"[\w+-][\w.+-]*", settings[key]):
+        if settings[key] is not None and not re.fullmatch(r"[\w+-][\w.+-]*", settings[key]):
             raise UsageError(
                 f"{key} is {settings[key]!r}, and names a folder",
                 next_step="use letters, digits, '.', '_', '+' and '-'",

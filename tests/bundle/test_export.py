@@ -29,8 +29,13 @@ from deepfake_lightning.errors import BundleError
 from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.models.checkpoints import load_detector
 
-NETWORKS = {"test_efficientnet": 32, "test_resnet": 32, "test_vit": 160,
-            "mobilenetv3_small_050": 32}  # fmt: skip
+NETWORKS = [
+    ("test_efficientnet", 32),
+    ("test_resnet", 32),
+    ("test_vit", 160),
+    # The same once more, with many layers.
+    pytest.param(("mobilenetv3_small_050", 32), marks=pytest.mark.slow),
+]
 
 
 def detector(backbone: str) -> DeepfakeDetector:
@@ -42,11 +47,12 @@ def pictures(count: int, size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(count).normal(size=(count, 3, size, size)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda one: one[0])
 def exported(request: pytest.FixtureRequest) -> tuple[ServedNetwork, bytes, int]:
     """Return a network, its ONNX graph and the size of its input."""
+    backbone, size = request.param
     # As a training leaves it; it is exported as it scores.
-    network, size = ServedNetwork(detector(request.param)).train(), NETWORKS[request.param]
+    network = ServedNetwork(detector(backbone)).train()
     return network, export_onnx(network, size), size
 
 

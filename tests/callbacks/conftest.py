@@ -14,7 +14,7 @@ SIZE = 32
 
 
 @pytest.fixture
-def make_faces(tmp_path):
+def make_split_faces(tmp_path):
     """Write pictures and an index: ``counts`` gives the clips of each split, half of them fake.
 
     Pictures of row n are grey n, so that they can be told apart; fakes are red besides.

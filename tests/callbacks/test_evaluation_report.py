@@ -40,8 +40,8 @@ def _values(record, level):
 
 
 @pytest.mark.parametrize(("verb", "split"), [("test", "test"), ("validate", "val")])
-def test_metrics_and_predictions_are_those_of_the_network(make_faces, report, verb, split):
-    callback, data, detector = report(make_faces({"train": 2, "val": 5, "test": 6}, 3), verb)
+def test_metrics_and_predictions_are_those_of_the_network(make_split_faces, report, verb, split):
+    callback, data, detector = report(make_split_faces({"train": 2, "val": 5, "test": 6}, 3), verb)
     table = read_predictions(callback.folder / "predictions.parquet")
     rows = data.manifest.rows
     expected = rows[rows["split"] == split]
@@ -73,10 +73,10 @@ def test_metrics_and_predictions_are_those_of_the_network(make_faces, report, ve
     assert files == {"report.html", "report.md", "report.json", "predictions.parquet"}
 
 
-def test_undefined_is_null_and_not_nan(make_faces, report):
-    callback, _, _ = report(make_faces({"train": 2, "val": 2, "test": 3}), version="v3")
+def test_undefined_is_null_and_not_nan(make_split_faces, report):
+    callback, _, _ = report(make_split_faces({"train": 2, "val": 2, "test": 3}), version="v3")
     labelled = _values(_record(callback), "item")
-    root = make_faces({"train": 2, "val": 2})
+    root = make_split_faces({"train": 2, "val": 2})
     index = root / "index.csv"
     text = index.read_text(encoding="utf-8")
     for clip in range(3):
@@ -92,8 +92,8 @@ def test_undefined_is_null_and_not_nan(make_faces, report):
     assert set(table["version"]) == {"v3"}
 
 
-def test_without_labels_there_are_scores_and_no_metric(make_faces, report):
-    root = make_faces({"train": 2, "val": 2, "test": 3})
+def test_without_labels_there_are_scores_and_no_metric(make_split_faces, report):
+    root = make_split_faces({"train": 2, "val": 2, "test": 3})
     index = root / "index.csv"
     lines = index.read_text(encoding="utf-8").splitlines()
     hidden = [
@@ -110,8 +110,8 @@ def test_without_labels_there_are_scores_and_no_metric(make_faces, report):
     assert table["logit"].notna().all()
 
 
-def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
-    root = make_faces({"train": 4, "val": 4, "test": 5})
+def test_a_picture_that_cannot_be_read_is_a_row(make_split_faces, make_data, report):
+    root = make_split_faces({"train": 4, "val": 4, "test": 5})
     (root / "test_3_0.png").write_bytes(b"no picture")
     (root / "train_1_0.png").write_bytes(b"no picture")
     data = make_data(root)
@@ -128,8 +128,8 @@ def test_a_picture_that_cannot_be_read_is_a_row(make_faces, make_data, report):
     assert (table.drop("test_3_0.png")["status"] == "ok").all()
 
 
-def test_a_second_report_leaves_the_first_as_it_is(make_faces, report):
-    root = make_faces()
+def test_a_second_report_leaves_the_first_as_it_is(make_split_faces, report):
+    root = make_split_faces()
     first, _, _ = report(root, version="one")
     before = hashlib.sha256((first.folder / "report.json").read_bytes()).hexdigest()
     second, _, _ = report(root, version="two")
@@ -139,7 +139,7 @@ def test_a_second_report_leaves_the_first_as_it_is(make_faces, report):
 
 
 def test_a_training_reports_the_validation_that_chose_the_checkpoint(
-    make_faces, make_data, make_detector, tmp_path
+    make_split_faces, make_data, make_detector, tmp_path
 ):
     keeper = ModelCheckpoint(
         tmp_path / "kept", "best", monitor="val/auroc", mode="max", enable_version_counter=False
@@ -159,7 +159,7 @@ def test_a_training_reports_the_validation_that_chose_the_checkpoint(
         enable_model_summary=False, callbacks=[callback, keeper, Watch()],
     )  # fmt: skip
     detector = make_detector(lr=0.05)
-    trainer.fit(detector, make_data(make_faces({"train": 4, "val": 6}, 2)))
+    trainer.fit(detector, make_data(make_split_faces({"train": 4, "val": 6}, 2)))
     assert len(seen) == 4
     best = max(range(4), key=lambda epoch: (seen[epoch][0], -epoch))
     table = read_predictions(callback.folder / "predictions.parquet")
@@ -173,7 +173,7 @@ def test_a_training_reports_the_validation_that_chose_the_checkpoint(
 
 
 def test_a_calibration_of_the_checkpoint_before_is_not_taken(
-    make_faces, make_data, make_detector, tmp_path
+    make_split_faces, make_data, make_detector, tmp_path
 ):
     keeper = ModelCheckpoint(
         tmp_path / "kept", "best", monitor="val/auroc", mode="max", enable_version_counter=False
@@ -186,15 +186,15 @@ def test_a_calibration_of_the_checkpoint_before_is_not_taken(
         max_epochs=1, accelerator="cpu", logger=False, enable_progress_bar=False,
         enable_model_summary=False, callbacks=[callback, keeper],
     )  # fmt: skip
-    trainer.fit(make_detector(), make_data(make_faces({"train": 4, "val": 6}, 2)))
+    trainer.fit(make_detector(), make_data(make_split_faces({"train": 4, "val": 6}, 2)))
     assert _record(callback)["calibration"]["image"] is None
 
 
 def test_a_training_without_a_best_checkpoint_has_no_report(
-    make_faces, make_data, make_detector, make_trainer, tmp_path
+    make_split_faces, make_data, make_detector, make_trainer, tmp_path
 ):
     callback = EvaluationReport(str(tmp_path / "reports"), "run")
-    make_trainer(callback).fit(make_detector(), make_data(make_faces()))
+    make_trainer(callback).fit(make_detector(), make_data(make_split_faces()))
     assert callback.folder is None
     assert not (tmp_path / "reports").exists()
 

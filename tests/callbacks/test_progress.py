@@ -6,14 +6,14 @@ from deepfake_lightning.callbacks import TrainingProgress
 
 
 @pytest.fixture
-def lines(make_faces, make_data, make_detector, make_trainer, capsys):
+def lines(make_split_faces, make_data, make_detector, make_trainer, capsys):
     """Train and return what was printed, line by line, and the trainer."""
 
     def fit(detector=None, counts=None, **options):
         trainer = make_trainer(
             TrainingProgress(), **{"max_epochs": 3, "enable_progress_bar": True, **options}
         )
-        trainer.fit(detector or make_detector(), make_data(make_faces(counts)))
+        trainer.fit(detector or make_detector(), make_data(make_split_faces(counts)))
         return capsys.readouterr().out.splitlines(), trainer
 
     return fit

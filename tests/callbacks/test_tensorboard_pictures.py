@@ -15,13 +15,13 @@ FACES = {"augmented batch", "val/worst mistakes"}
 
 
 @pytest.fixture
-def logged(make_faces, make_data, make_detector, make_trainer, tmp_path):
+def logged(make_split_faces, make_data, make_detector, make_trainer, tmp_path):
     """Train, and return what TensorBoard has: tag -> steps and decoded pictures."""
 
     def fit(callback, **options):
         logger = TensorBoardLogger(str(tmp_path / "logs"))
         trainer = make_trainer(callback, logger=logger, **options)
-        trainer.fit(make_detector(), make_data(make_faces()))
+        trainer.fit(make_detector(), make_data(make_split_faces()))
         events = EventAccumulator(logger.log_dir, size_guidance={IMAGES: 0}).Reload()
         return {
             tag: {
@@ -80,7 +80,7 @@ def test_plots_are_of_the_validation_that_just_ended(logged, monkeypatch):
 
 
 def test_the_worst_mistakes_are_mistakes_and_come_first(
-    logged, monkeypatch, make_faces, make_data, make_detector, make_trainer
+    logged, monkeypatch, make_split_faces, make_data, make_detector, make_trainer
 ):
     shown = {}
     original = tensorboard_pictures.contact_sheet
@@ -90,7 +90,10 @@ def test_the_worst_mistakes_are_mistakes_and_come_first(
         return original(images, captions, columns)
 
     monkeypatch.setattr(tensorboard_pictures, "contact_sheet", keep)
-    data, detector = make_data(make_faces({"train": 4, "val": 12}), batch_size=3), make_detector()
+    data, detector = (
+        make_data(make_split_faces({"train": 4, "val": 12}), batch_size=3),
+        make_detector(),
+    )
     trainer = make_trainer(TensorBoardPictures(faces=True, count=4), max_epochs=0)
     trainer.fit(detector, data)
     detector.head.weight.data *= 100

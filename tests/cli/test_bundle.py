@@ -21,15 +21,18 @@ def mistake(capsys: Any, *args: str | Path) -> str:
     return str(shown.err)
 
 
-def test_built_it_can_be_verified(crop_bundle: Any, tmp_path: Path, capsys: Any) -> None:
-    out = tmp_path / "bundle"
-    assert main(["bundle", "build", str(crop_bundle.checkpoint), "--out", str(out)]) == 0
+def test_built_it_can_be_verified(calib_checkpoint: Path, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "alone" / "bundle"
+    out.parent.mkdir()
+    assert main(["bundle", "build", str(calib_checkpoint), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert f"{out}: v1.0.0, test_efficientnet" in shown
     assert f"its model card: {out / 'MODEL_CARD.md'}" in shown
     assert f"predict FILE --bundle {out}" in shown
     assert "drawn faces" not in shown
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert "the default was fitted, for this bundle alone" in shown
+    assert "clips: no verdicts, scores alone: the calib split holds no clips" in shown
+    assert [path.name for path in out.parent.iterdir()] == ["bundle"]
     assert main(["bundle", "verify", str(out)]) == 0
     shown = capsys.readouterr().out
     assert f"{out}: v1.0.0, whole" in shown

@@ -100,13 +100,9 @@ def test_predict_says_once_what_its_verdicts_mean(calib_checkpoint: Path, capsys
 def test_bundle_build_says_whose_calibration_it_has(
     calib_checkpoint: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    build = ["bundle", "build", str(calib_checkpoint), "--out"]
-    assert main([*build, str(tmp_path / "one")]) == 0
-    shown = capsys.readouterr().out
-    assert "the default was fitted, for this bundle alone" in shown
-    assert "clips: no verdicts, scores alone: the calib split holds no clips" in shown
     assert main(["calibrate", str(calib_checkpoint)]) == 0
-    assert main([*build, str(tmp_path / "two")]) == 0
+    capsys.readouterr()
+    assert main(["bundle", "build", str(calib_checkpoint), "--out", str(tmp_path / "one")]) == 0
     shown = capsys.readouterr().out
     assert "for this bundle alone" not in shown
     assert "pictures: calibrated on 16 items" in shown and "at most 20 %" in shown

@@ -39,7 +39,7 @@ def columns(drawn):
 
 
 @given(rows, st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_agrees_with_a_loop_and_stays_within_the_frames(drawn, window):
     table = columns(drawn)
     ids, scores = item_scores(*table, window=window)

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 
-from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
-
-_FULL_DISK = """
-import resource, sys, torch
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try:
-    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.zeros(100_000)}}, sys.argv[1])
-except StorageError as error:
-    print(error)
-    sys.exit(error.exit_code + 40)
-"""
+
+
+@contextmanager
+def _files_of_at_most(size: int) -> Iterator[None]:
+    """Let the system refuse to write longer files, in bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     path = tmp_path / "best.ckpt"
     AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.ones(10)}}, path)
     before = path.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-c", _FULL_DISK, str(path)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 41, done.stderr
-    assert "best.ckpt" in done.stdout
-    assert "intact" in done.stdout
+    with _files_of_at_most(20_000), pytest.raises(StorageError) as caught:
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.zeros(100_000)}}, path)
+    assert caught.value.exit_code == 1
+    assert "best.ckpt" in str(caught.value)
+    assert "intact" in str(caught.value)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -57,11 +57,15 @@ def test_checkpoint_holds_plain_types_and_the_preprocessing(trained: Any) -> Non
     assert checkpoint["DeepfakeDataModule"]["preprocess"]["input"] == "crop"
 
 
-def test_a_second_training_gets_a_folder_of_its_own(trained: Any, tiny_flags: Flags) -> None:
-    before = trained.result.best_checkpoint.read_bytes()
-    again = fit(["fit", *tiny_flags(trained.workspace, "--trainer.max_epochs=1")])
-    assert again.run_dir == trained.workspace / "runs/deepfake-detection/v1.0.0_2"
-    assert trained.result.best_checkpoint.read_bytes() == before
+def test_a_second_training_gets_a_folder_of_its_own(
+    trained: Any, tmp_path: Path, tiny_flags: Flags
+) -> None:
+    place = shutil.copytree(trained.workspace, tmp_path / "w")
+    best = place / trained.result.best_checkpoint.relative_to(trained.workspace)
+    before = best.read_bytes()
+    again = fit(["fit", *tiny_flags(place, "--trainer.max_epochs=1")])
+    assert again.run_dir == place / "runs/deepfake-detection/v1.0.0_2"
+    assert best.read_bytes() == before
 
 
 def test_train_takes_a_mapping_and_flags(tmp_path: Path, faces: Path, tiny_flags: Flags) -> None:

@@ -14,6 +14,7 @@ import yaml
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.bundle.load import PROVENANCE
 from deepfake_lightning.bundle.provenance import data_provenance
+from deepfake_lightning.bundle.runs import checkpoint_with
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.schemas import Manifest, read_manifest
@@ -79,14 +80,19 @@ def _lineage(manifest: Manifest) -> dict[str, Any]:
 
 
 def detector_of_bundle(
-    folder: Path, run: Path | None = None, source: EngineSource | None = None
+    folder: Path,
+    run: Path | None = None,
+    source: EngineSource | None = None,
+    *,
+    likely: Path | None = None,
 ) -> Detector:
     """Return the detector of a bundle.
 
     Args:
         folder: of the bundle.
-        run: the training's folder; None: the one that the bundle lies in, if it was built there.
+        run: the training's folder; None: the likely one, if the bundle's data are there.
         source: how it is run; None: on the CPU.
+        likely: where that folder was; None: the one that the bundle lies in.
 
     Raises:
         BundleError: it is damaged, changed or foreign.
@@ -95,7 +101,8 @@ def detector_of_bundle(
     bundle = load_bundle(folder)
     origin = bundle.read_json(PROVENANCE)
     data, training = origin.get("data") or {}, origin.get("training") or {}
-    run, manifest = _run_of_bundle(folder, run, data.get("content_hash"))
+    likely = likely or folder.absolute().parent
+    run, manifest = _run_of_bundle(folder, run, likely, data.get("content_hash"))
     settings = (origin.get("config") or {}).get("data") or {}
     record = bundle.record
     model = {
@@ -103,17 +110,18 @@ def detector_of_bundle(
         "checkpoint": record.checkpoint, "backbone": record.backbone, "created": record.created,
         **_trained(training), "training_data": {name: data.get(name) for name in _OF_DATA},
     }  # fmt: skip
+    checkpoint = None if run is None else checkpoint_with(run, record.checkpoint)
     return Detector(
-        record.version, source or EngineSource(folder), model, run, manifest,
-        _checkpoint_of(run, record.checkpoint), data.get("content_hash"), settings.get("face"),
+        record.version, source or EngineSource(folder), model, run, manifest, checkpoint,
+        data.get("content_hash"), settings.get("face"),
     )  # fmt: skip
 
 
 def _run_of_bundle(
-    folder: Path, given: Path | None, content_hash: str | None
+    folder: Path, given: Path | None, likely: Path, content_hash: str | None
 ) -> tuple[Path | None, Manifest | None]:
     """Return the run that a bundle was trained in, and its data, where both are known."""
-    run = given or folder.absolute().parent
+    run = given or likely
     path = run / RUN_MANIFEST
     if (run / RUN_CONFIG).is_file() and path.is_file():
         manifest = read_manifest(path)
@@ -126,12 +134,6 @@ def _run_of_bundle(
             next_step="leave --run out, or name the folder of its training",
         )
     return None, None
-
-
-def _checkpoint_of(run: Path | None, sha256: str) -> Path | None:
-    """Return the checkpoint of a run that has a hash."""
-    files = sorted((run / "checkpoints").glob("*.ckpt")) if run is not None else []
-    return next((path for path in files if file_hash(path) == sha256), None)
 
 
 def detector_of_checkpoint(

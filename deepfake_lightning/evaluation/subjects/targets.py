@@ -25,6 +25,7 @@ from deepfake_lightning.evaluation.subjects.versions import (
     run_named,
 )
 from deepfake_lightning.inference.opening import RuntimeName
+from deepfake_lightning.registry import Registry
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.storage import RUN_CONFIG, Workspace
 
@@ -40,12 +41,16 @@ class Target:
     Attributes:
         kind: ``bundle`` and ``checkpoint`` are scored, ``report`` and ``table`` have scores.
         path: the folder or file.
-        run: the training's folder, where the name was a version's or a run's.
+        run: the training's folder, where the name was a run's.
+        likely_run: where the training of a registered version was.
+        digest: what the bundle of a registered version has to have.
     """
 
     kind: Kind
     path: Path
     run: Path | None = None
+    likely_run: Path | None = None
+    digest: str | None = None
 
     @property
     def is_scored(self) -> bool:
@@ -54,11 +59,13 @@ class Target:
 
 
 def find_target(target: str, workspace: Workspace) -> Target:
-    """Return what a name stands for: what is on disk comes first, then versions of the workspace.
+    """Return what a name stands for: what is on disk comes first, then registered versions, by
+    name or by the environment that they serve, then trainings of the workspace.
 
     Raises:
         UsageError: nothing, or several things, are called so.
         CheckpointError: it is a training without a checkpoint.
+        RegistryError: the registry is damaged.
     """
     path = Path(target)
     try:
@@ -67,10 +74,17 @@ def find_target(target: str, workspace: Workspace) -> Target:
         found, is_there = None, False
     if found is not None:
         return found
+    registry = Registry(workspace)
+    entry = registry.find(target)
+    if entry is not None:
+        folder, run = registry.folder(entry.version), registry.run_of(entry)
+        return Target("bundle", folder, likely_run=run, digest=entry.digest)
     runs = all_runs(workspace)
     run = run_named(target, runs)
     if run is not None:
         return Target("checkpoint", best_checkpoint(run), run)
+    if registry.is_name(target) and registry.index().known():
+        registry.get(target)  # which says what there is, and what has become of it
     near = [*near_names(target, runs), *_near_files(path)]
     listed = ", ".join(runs) if len(runs) <= 5 else f"{len(runs)} of them"
     there = f"{target} is there, and neither" if is_there else f"{target!r} is neither"
@@ -136,9 +150,10 @@ def subject_of(
     Data, split and how a detector is run have no part in scores that are there already.
 
     Args:
-        target: the folder of a bundle, a checkpoint, a training's folder, the name of a version in
-            the workspace (``<experiment>/<version>``, or ``<version>`` where one experiment has
-            it: its best checkpoint), a table of scores, or the folder of an evaluation's report.
+        target: the folder of a bundle, a checkpoint, a training's folder, a registered version or
+            the environment that it serves, a training of the workspace (``<experiment>/<version>``,
+            or ``<version>`` where one experiment has it: its best checkpoint), a table of scores,
+            or the folder of an evaluation's report.
         workspace: where versions are, and where looks at the test and gate splits are counted.
         data: a folder, an index or a manifest; None: the data of the detector's training.
         split: of the data.
@@ -175,11 +190,14 @@ def subject_of(
         path = found.path
         is_bundle = found.kind == "bundle"
         source = EngineSource(
-            path if is_bundle else None, None if is_bundle else path, runtime, device, precision
-        )
-        detector = (detector_of_bundle if is_bundle else detector_of_checkpoint)(
-            path, Path(run) if run else found.run, source
-        )
+            path if is_bundle else None, None if is_bundle else path, runtime, device, precision,
+            digest=found.digest,
+        )  # fmt: skip
+        trained_in = Path(run) if run else found.run
+        if is_bundle:
+            detector = detector_of_bundle(path, trained_in, source, likely=found.likely_run)
+        else:
+            detector = detector_of_checkpoint(path, trained_in, source)
         subject = score_split(
             detector, workspace=workspace, data=data, split=split, command=command,
             how=Scoring(workers, already_cropped=already_cropped, phase=phase, progress=progress),

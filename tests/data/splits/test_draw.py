@@ -61,7 +61,7 @@ def drawn_rows(rows: pd.DataFrame, found: Draw) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("unit", ["auto", "group", "identity"])
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=50)
 @given(drawn=records, seed=st.integers(0, 5), shares=st.sampled_from([SHARES, TWO]))
 def test_no_identity_on_two_sides(
     unit: Any, as_manifest: AsManifest, drawn: list[tuple], seed: int, shares: dict[str, float]
@@ -88,7 +88,7 @@ def test_no_identity_on_two_sides(
             assert (found.groups[here] == rows["group_id"][here]).all()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(drawn=records, seed=st.integers(0, 3))
 def test_groups_that_are_clips_stay_whole(drawn: list[tuple], seed: int) -> None:
     rows = graph(drawn)
@@ -104,7 +104,7 @@ def test_groups_that_are_clips_stay_whole(drawn: list[tuple], seed: int) -> None
 
 
 @pytest.mark.parametrize("unit", ["group", "identity"])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(drawn=records, seed=st.integers(0, 3), shuffle=st.randoms(use_true_random=False))
 def test_a_draw_depends_on_seed_and_names_alone(
     unit: Any, drawn: list[tuple], seed: int, shuffle: Any

@@ -23,6 +23,8 @@ from deepfake_lightning.errors import (
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.attributes import with_attributes
 from deepfake_lightning.evaluation.subjects.targets import Target, find_target, subject_of
+from deepfake_lightning.registry import Registry, Wish, register_bundle
+from deepfake_lightning.registry.record import Source
 from deepfake_lightning.schemas import Calibration, ItemCalibration, write_predictions
 from deepfake_lightning.schemas.table import write_table
 from deepfake_lightning.storage import Workspace, file_hash, write_json
@@ -70,6 +72,26 @@ def test_a_version_is_its_best_checkpoint(place: Workspace, name: str, run: str)
     wanted = Target("checkpoint", folder / "checkpoints" / "best.ckpt", folder)
     assert find_target(name, place) == wanted
     assert find_target(str(folder), place) == wanted
+
+
+def test_a_registered_version_comes_before_a_training_of_that_name(
+    place: Workspace, crop_bundle: Any
+) -> None:
+    entry = register_bundle(
+        Registry(place), crop_bundle.folder,
+        Wish("v1.1.0", source=Source(experiment="lite0", run="v1.1.0")),
+    )  # fmt: skip
+    registered = Target(
+        "bundle", place.registry / "models/v1.1.0", likely_run=place.runs / "lite0/v1.1.0",
+        digest=entry.digest,
+    )  # fmt: skip
+    for name in ("v1.1.0", "1.1.0", "latest"):
+        assert find_target(name, place) == registered
+    folder = place.runs / "lite0/v1.1.0"
+    assert find_target("lite0/v1.1.0", place).run == folder
+    assert find_target("v2", place).kind == "checkpoint"  # which is not registered
+    assert "v1.1.0" in refused("v3.0.0", place)
+    assert "nothing is deployed in production" in refused("production", place)
 
 
 def test_a_version_of_several_experiments_is_not_guessed(place: Workspace) -> None:

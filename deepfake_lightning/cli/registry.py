@@ -1,0 +1,240 @@
+"""``registry list``, ``show``, ``diff``, ``history``: the versions there are, and what they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from json import dumps
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+
+from deepfake_lightning.cli.paths import near
+from deepfake_lightning.cli.printable import printable
+from deepfake_lightning.storage import Workspace
+
+if TYPE_CHECKING:
+    from deepfake_lightning.registry import Entry
+    from deepfake_lightning.schemas.measured import MeasuredValue
+
+SHOWN = 20
+
+
+def list_versions(workspace: str | None = None, all: bool = False, json: bool = False) -> None:
+    """List the registered versions: where they serve, how good they are, who registered them.
+
+    Figures are of items of the test split, with 95 % intervals.
+
+    Args:
+        workspace: where the workspace is (default: mlops).
+        all: list every version; else the 20 highest.
+        json: print everything as JSON, and nothing else.
+    """
+    from deepfake_lightning.registry import Registry
+    from deepfake_lightning.registry.aliases import aliases_of, read_environments
+
+    registry = Registry(Workspace.find(workspace))
+    entries = registry.entries(None if all or json else SHOWN)
+    serves = aliases_of(read_environments(registry.workspace.environments))
+    if json:
+        versions = [{**one.to_dict(), "serves": list(serves.get(one.version, ()))}
+                    for one in entries]  # fmt: skip
+        sys.stdout.write(dumps({"versions": versions}) + "\n")
+        return
+    console = Console()
+    if entries:
+        console.print(_list_table(entries, serves))
+    lines = []
+    if (more := len(registry) - len(entries)) > 0:
+        lines.append(f"and {more:,} lower versions: pass --all true")
+    if any(one.is_demo for one in entries):
+        lines.append("* trained on drawn faces: it says nothing of real ones")
+    if not entries:
+        lines.append(f"no version is registered in {registry.models}")
+    command = "register --ckpt_path CHECKPOINT"
+    if entries:
+        command = f"show {entries[-1].version}"
+    lines.append(f"next: deepfake-lightning registry {command}")
+    _say(console, lines)
+
+
+def _list_table(entries: Sequence[Entry], serves: dict[str, tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for head in ("version", "serves", "AUROC (95 %)", "EER", "items"):
+        table.add_column(head, no_wrap=head != "serves")
+    table.add_column("registered", no_wrap=True)
+    table.add_column("by: reason", overflow="fold")
+    for one in reversed(entries):
+        of = one.registration
+        measured = one.split is not None
+        table.add_row(
+            of.version + (" *" if one.is_demo else ""),
+            Text(printable(", ".join(serves.get(of.version, ())) or "-")),
+            _value(one, "auroc", True) if measured else "not measured",
+            _value(one, "eer", False) if measured else "",
+            f"{one.items:,}" if one.items is not None else "",
+            of.registered[:10],
+            Text(printable(f"{of.by}: {of.reason}" if of.reason else of.by)),
+        )
+    return table
+
+
+def _value(entry: Entry, name: str, with_span: bool) -> str:
+    from deepfake_lightning.schemas.measured import MeasuredValue
+
+    return _number(entry.metrics.get(name, MeasuredValue(value=None)), with_span)
+
+
+def _number(one: MeasuredValue, with_span: bool = True) -> str:
+    if one.value is None:
+        return "undefined"
+    if not with_span or one.low is None or one.high is None:
+        return f"{one.value:.3f}"
+    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+
+
+def show(version: str, workspace: str | None = None, json: bool = False) -> None:
+    """Show a version: who registered it and why, its model card, where it serves.
+
+    Its files are verified first.
+
+    Args:
+        version: its name, `latest`, or an environment: production.
+        workspace: where the workspace is (default: mlops).
+        json: print everything but the card as JSON, and nothing else.
+    """
+    from deepfake_lightning.bundle.load import CARD
+    from deepfake_lightning.registry import Registry
+    from deepfake_lightning.registry.aliases import aliases_of, read_environments
+    from deepfake_lightning.registry.entries import read_measured
+
+    registry = Registry(Workspace.find(workspace))
+    bundle = registry.bundle(version)
+    entry = registry.get(bundle.record.version)
+    serves = aliases_of(read_environments(registry.workspace.environments)).get(entry.version, ())
+    if json:
+        measured = read_measured(bundle)
+        record = {**entry.to_dict(), "folder": str(bundle.folder), "serves": list(serves),
+                  "measured": measured and measured.to_dict(),
+                  "calibration": bundle.calibration.to_dict()}  # fmt: skip
+        sys.stdout.write(dumps(record) + "\n")
+        return
+    console = Console()
+    card = printable_lines(bundle.read(CARD).decode("utf-8"))
+    console.print(Markdown(card) if console.is_terminal else Text(card))
+    _say(console, _about(entry, serves, near(bundle.folder)))
+
+
+def printable_lines(text: str) -> str:
+    """Return text of several lines without what moves the cursor otherwise."""
+    return "\n".join(printable(line) for line in text.splitlines())
+
+
+def _about(entry: Entry, serves: Sequence[str], folder: str) -> list[str]:
+    of = entry.registration
+    lines = [
+        f"registered {of.registered[:16].replace('T', ' ')} UTC by {of.by}"
+        + (f": {of.reason}" if of.reason else ""),
+        f"parent: {of.parent or 'none'}",
+    ]
+    if of.source is not None:
+        lines.append(f"training: {of.source.experiment}/{of.source.run}")
+    lines += [
+        f"serves: {', '.join(serves) or 'nowhere'}",
+        f"bundle: {folder} ({entry.bytes / 1e6:.1f} MB, sha256 {entry.digest[:16]})",
+        f"next: deepfake-lightning predict FILE --version {entry.version}",
+    ]
+    return lines
+
+
+def diff(first: str, second: str, workspace: str | None = None, json: bool = False) -> None:
+    """Say in what two versions differ: configuration, data, calibration, code; and their figures.
+
+    Args:
+        first: a version.
+        second: another one.
+        workspace: where the workspace is (default: mlops).
+        json: print the differences as JSON, and nothing else.
+    """
+    from dataclasses import asdict
+
+    from deepfake_lightning.registry import Registry
+    from deepfake_lightning.registry.differences import differences
+
+    registry = Registry(Workspace.find(workspace))
+    bundles = [registry.bundle(name) for name in (first, second)]
+    entries = [registry.get(bundle.record.version) for bundle in bundles]
+    found = differences(*bundles)
+    if json:
+        record: dict[str, Any] = {
+            "first": entries[0].to_dict(), "second": entries[1].to_dict(),
+            "differences": [asdict(one) for one in found],
+        }  # fmt: skip
+        sys.stdout.write(dumps(record) + "\n")
+        return
+    names = [one.version for one in entries]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for metric in dict.fromkeys([*entries[0].metrics, *entries[1].metrics]):
+        table.add_row(metric, *(_value(one, metric, True) if one.split else "not measured"
+                                for one in entries))  # fmt: skip
+    section = ""
+    for each in found:
+        if each.section != section:
+            section = each.section
+            table.add_row(Text(section, style="bold"))
+        table.add_row(Text(printable(f"  {each.name}")), *map(_shown, (each.first, each.second)))
+    console = Console()
+    console.print(table)
+    lines = [] if found else ["configuration, data, preprocessing, calibration and code are equal"]
+    lines.append(f"which one is better: deepfake-lightning compare {names[0]} {names[1]}")
+    _say(console, lines)
+
+
+def _shown(value: Any) -> Text:
+    if value is None:
+        return Text("-")
+    text = value if isinstance(value, str) else dumps(value, ensure_ascii=False)
+    return Text(printable(text if len(text) <= 80 else f"{text[:77]}..."))
+
+
+def history(*versions: str, workspace: str | None = None, json: bool = False) -> None:
+    """Show what was done to the registry: who registered and deleted what, when and why.
+
+    Args:
+        versions: whose history it is (default: all).
+        workspace: where the workspace is (default: mlops).
+        json: print the history as JSON, and nothing else.
+    """
+    from deepfake_lightning.registry import Registry
+    from deepfake_lightning.registry.version_names import canonical
+
+    wanted = [canonical(one) for one in versions]
+    changes = [one for one in Registry(Workspace.find(workspace)).index().history
+               if not wanted or one.version in wanted]  # fmt: skip
+    if json:
+        sys.stdout.write(dumps({"history": [one.model_dump() for one in changes]}) + "\n")
+        return
+    console = Console()
+    if not changes:
+        named = f" as {' or '.join(wanted)}" if wanted else ""
+        _say(console, [f"nothing was ever registered{named}"])
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("at (UTC)", "what", "version"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("by: reason", overflow="fold")
+    for one in changes:
+        said = f"{one.by}: {one.reason}" if one.reason else one.by
+        table.add_row(one.at[:16].replace("T", " "), one.event, one.version, Text(printable(said)))
+    console.print(table)
+
+
+def _say(console: Console, lines: Sequence[str]) -> None:
+    text = "\n".join(printable(line) for line in lines)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""A version leaves the registry: a folder or an archive that is a whole bundle."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from deepfake_lightning.bundle.checksums import read_sums, verify
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.registry.folders import copy_bundle
+from deepfake_lightning.registry.store import Registry
+from deepfake_lightning.storage import atomic_folder, atomic_write
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+
+
+def export_version(registry: Registry, name: str, out: Path) -> str:
+    """Copy a version, verified before and after; return its digest.
+
+    Args:
+        registry: of the workspace.
+        name: of the version.
+        out: the folder to be; or a file, ``.tar``, ``.tar.gz`` or ``.tgz``.
+
+    Raises:
+        UsageError: there is no such version, or ``out`` exists.
+        BundleError, RegistryError: the version is damaged.
+        StorageError: the machine refused; nothing is left behind.
+    """
+    bundle = registry.bundle(name)
+    if out.exists():
+        raise UsageError(
+            f"{out} exists already", why="an export replaces nothing", next_step="name another"
+        )
+    names = sorted([*read_sums(bundle.folder)[0], "SHA256SUMS"])
+    if not out.name.endswith(ARCHIVES):
+        with atomic_folder(out) as aside:
+            copy_bundle(bundle.folder, aside, names)
+            verify(aside)
+        return bundle.digest
+    packing = "gz" if out.suffix in (".gz", ".tgz") else ""
+    with (
+        atomic_write(out) as file,
+        tarfile.open(fileobj=file, mode=f"w:{packing}") as archive,  # type: ignore[call-overload]
+    ):
+        for each in names:
+            archive.add(bundle.folder / each, f"{bundle.folder.name}/{each}", filter=_anonymous)
+    return bundle.digest
+
+
+def _anonymous(one: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out who owned a file here: it means nothing elsewhere, and is nobody's business."""
+    one.uid = one.gid = 0
+    one.uname = one.gname = ""
+    return one

@@ -1,0 +1,100 @@
+"""The folders below ``models/``: versions, what is on its way in, and what is on its way out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.registry.version_names import canonical, is_version
+
+_ARRIVING, _LEAVING = ".registering-", ".deleted-"
+
+
+def version_folders(models: Path) -> set[str]:
+    """Return the names of all folders that are called as versions are."""
+    try:
+        with os.scandir(models) as found:
+            names = [one.name for one in found if one.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return set()
+    return {name for name in names if is_version(name) and canonical(name) == name}
+
+
+@contextmanager
+def staging(models: Path) -> Iterator[Path]:
+    """Give a folder in which a version is made; what is still in it at the end is removed.
+
+    Its maker holds a lock on it as long as it lives, so that what a killed one left is known.
+
+    Raises:
+        StorageError: no folder can be made there.
+    """
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(dir=models, prefix=_ARRIVING))
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        raise StorageError(
+            f"nothing can be registered in {models}: {error.strerror or error}",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def deleted_folder(models: Path, version: str) -> Path:
+    """Return what a version's folder is called from the moment it is deleted."""
+    return models / f"{_LEAVING}{version}"
+
+
+def remove_leftovers(models: Path) -> None:
+    """Remove what killed processes left; what a living one works on stays.
+
+    Call it with the registry locked: what is being deleted is not locked on its own.
+    """
+    for folder in models.glob(f"{_LEAVING}*"):
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in models.glob(f"{_ARRIVING}*"):
+        # A maker locks its folder right after it has made it.
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(handle).st_mtime > 1.0:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def copy_bundle(source: Path, target: Path, names: list[str]) -> None:
+    """Copy files of a bundle so that they survive a power cut.
+
+    Raises:
+        StorageError: the machine refused.
+    """
+    try:
+        for name in names:
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with (source / name).open("rb") as reading, path.open("wb") as writing:
+                shutil.copyfileobj(reading, writing, 1 << 20)
+                writing.flush()
+                os.fsync(writing.fileno())
+    except OSError as error:
+        raise StorageError(
+            f"{source} could not be copied to {target}: {error.strerror or error}",
+            why="nothing was registered",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error

@@ -1,0 +1,234 @@
+"""A bundle becomes a version: whole or not at all, and never changed again."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepfake_lightning.bundle import Bundle, load_bundle
+from deepfake_lightning.bundle.checksums import read_sums, write_sums
+from deepfake_lightning.bundle.load import CARD, EVALUATION, RECORD, read_records
+from deepfake_lightning.errors import UsageError
+from deepfake_lightning.registry.entries import entry_of, read_registration, registered
+from deepfake_lightning.registry.folders import copy_bundle, remove_leftovers, staging
+from deepfake_lightning.registry.index import INDEX, Index, read_index, write_index
+from deepfake_lightning.registry.record import REGISTRATION, Entry, Registration, Source
+from deepfake_lightning.registry.state import forget_intents, settled
+from deepfake_lightning.registry.store import Registry
+from deepfake_lightning.registry.version_names import Part, canonical, next_version
+from deepfake_lightning.schemas.measured import Measured
+from deepfake_lightning.storage import atomic_write, lock, sync_folder, write_json
+
+_MEASURED = "\n## Measured\n"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a bundle was measured to be, as it goes into a version.
+
+    Attributes:
+        record: the figures.
+        words: the same for the model card, Markdown.
+    """
+
+    record: Measured
+    words: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a bundle is to be registered.
+
+    Attributes:
+        version: its name; None: the next free one.
+        part: which number of the highest version goes up, where no name is given.
+        reason: why it is registered.
+        by: who registers it; None: the user of this process.
+        parent: the version that it was made from or is to follow.
+        source: the training that it is of.
+    """
+
+    version: str | None = None
+    part: Part = "minor"
+    reason: str = ""
+    by: str | None = None
+    parent: str | None = None
+    source: Source | None = None
+
+
+def check_wish(registry: Registry, wish: Wish) -> None:
+    """Refuse a wish that could not be fulfilled, before hours are spent on it.
+
+    Raises:
+        UsageError: the version is none, or is or was there; the parent never was.
+        RegistryError: the registry is damaged.
+    """
+    index = registry.index()
+    _check_parent(index, wish.parent)
+    if wish.version is not None:
+        _check_free(registry, index, canonical(wish.version))
+
+
+def register_bundle(registry: Registry, folder: Path, wish: Wish | None = None) -> Entry:
+    """Register a copy of a bundle.
+
+    One that was exported from another registry keeps its name and its bytes, unless it is to be
+    called otherwise.
+
+    Raises:
+        BundleError: it is damaged, changed or foreign.
+        UsageError: as :func:`check_wish`.
+        StorageError: the machine refused; nothing was registered.
+    """
+    wish = wish or Wish()
+    bundle = load_bundle(folder)
+    before = read_registration(bundle)
+    if before is not None:
+        wish = _of_exported(registry, bundle, before, wish)
+    check_wish(registry, wish)
+    names = [*read_sums(folder)[0], "SHA256SUMS"]
+    with staging(registry.models) as stage:
+        copy = stage / "bundle"
+        copy_bundle(folder, copy, names)
+        same = before is not None and before.version == canonical(wish.version or "")
+        return commit(registry, load_bundle(copy), wish, restamp=not same)
+
+
+def _of_exported(registry: Registry, bundle: Bundle, before: Registration, wish: Wish) -> Wish:
+    """Return a wish with what the bundle's earlier registration says, where it asks for nothing
+    else.
+    """
+    here = registry.index().entries.get(before.version)
+    if wish.version is None and here is not None and here.digest == bundle.digest:
+        raise UsageError(
+            f"{bundle.folder} is registered already, as {before.version}",
+            next_step="name another version with --version to have it under two names",
+        )
+    version = wish.version or before.version
+    return replace(wish, version=version, source=wish.source or before.source)
+
+
+def commit(
+    registry: Registry,
+    bundle: Bundle,
+    wish: Wish,
+    measurement: Measurement | None = None,
+    *,
+    restamp: bool = True,
+) -> Entry:
+    """Move a verified bundle from its staging folder to its place among the versions.
+
+    The rename is the moment at which it is registered: whoever is killed before it leaves nothing,
+    and whoever is killed after it a version that the index takes up when it is next read.
+
+    Args:
+        registry: where it goes.
+        bundle: in a folder of :func:`~deepfake_lightning.registry.folders.staging`.
+        wish: what it is to be called, and why.
+        measurement: what it was measured to be.
+        restamp: give it the version's name and record; else it has them already.
+
+    Raises:
+        UsageError: as :func:`check_wish`.
+        StorageError: the machine refused; nothing was registered.
+    """
+    with locked(registry) as index:
+        _check_parent(index, wish.parent)
+        wanted = wish.version or next_version(index.known(), wish.part)
+        version = canonical(wanted)
+        _check_free(registry, index, version)
+        if restamp:
+            _stamp(bundle, version, wish, measurement)
+        named = bundle.folder.rename(bundle.folder.with_name(version))
+        for folder in (named / "golden", named):
+            sync_folder(folder)
+        entry = entry_of(read_records(named))  # verified by whoever gave it, or hashed just now
+        named.rename(registry.folder(version))
+        sync_folder(registry.models)
+        write_index(registry.root, index.with_entry(entry, registered(entry)))
+    return entry
+
+
+@contextmanager
+def locked(registry: Registry) -> Iterator[Index]:
+    """Hold the registry, with what killed processes left put right, and give its index.
+
+    Raises:
+        StorageError: another process held it for a minute.
+        RegistryError: the index is damaged.
+    """
+    with lock(registry.root / INDEX):
+        before = read_index(registry.root)
+        index = settled(before, registry.models)
+        if index is not before:
+            write_index(registry.root, index)
+        forget_intents(registry.models)
+        remove_leftovers(registry.models)
+        yield index
+
+
+def _stamp(bundle: Bundle, version: str, wish: Wish, measurement: Measurement | None) -> None:
+    """Write what is known only now: what it is called, who registered it, and how good it is."""
+    folder, record = bundle.folder, bundle.record.model_copy(update={"version": version})
+    registration = Registration(
+        version=version,
+        registered=datetime.now(UTC).isoformat(timespec="microseconds"),
+        by=wish.by or user(),
+        reason=wish.reason,
+        parent=wish.parent and canonical(wish.parent),
+        source=wish.source,
+    )
+    text = bundle.read(CARD).decode("utf-8")
+    _, _, rest = text.partition("\n")
+    text = f"# {version}: a deepfake detector\n{rest}"
+    if measurement is not None:
+        text = f"{text.partition(_MEASURED)[0]}{_MEASURED}\n{measurement.words}\n"
+        write_json(folder / EVALUATION, measurement.record.to_dict())
+    with atomic_write(folder / CARD, "w") as file:
+        file.write(text)
+    write_json(folder / RECORD, record.to_dict())
+    write_json(folder / REGISTRATION, registration.to_dict())
+    write_sums(folder)
+
+
+def user() -> str:
+    """Return the name of whoever runs this process, ``unknown`` where the machine has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        return "unknown"
+
+
+def _check_parent(index: Index, parent: str | None) -> None:
+    if parent is not None and canonical(parent) not in index.known():
+        raise UsageError(
+            f"the parent {parent} was never registered",
+            next_step="name a version of `deepfake-lightning registry list`, or leave it out",
+        )
+
+
+def _check_free(registry: Registry, index: Index, version: str) -> None:
+    last = index.last_change(version)
+    free = next_version(index.known())
+    if version in index.entries:
+        raise UsageError(
+            f"{version} is registered already (on "
+            f"{index.entries[version].registration.registered[:10]})",
+            why="a version is never changed: what was measured and deployed as it stays so",
+            next_step=f"register the next one, {free}: leave --version out",
+        )
+    if last is not None:
+        raise UsageError(
+            f"{version} was deleted on {last.at[:10]} by {last.by}",
+            why="a number is not given twice: reports and logs would mean two detectors by it",
+            next_step=f"register the next one, {free}: leave --version out",
+        )
+    if registry.folder(version).exists():
+        raise UsageError(
+            f"{registry.folder(version)} is there already, and no version that could be read",
+            next_step="deepfake-lightning registry verify",
+        )
