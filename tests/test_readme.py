@@ -38,6 +38,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, portrait_clips: Path) -> Pat
     """Return a folder like a reader's: the configurations, and ``videos`` of one's own."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(ROOT / "configs", folder / "configs")
+    _make_small(folder / "configs/sweep.yaml")
+    (folder / "mlops/data").mkdir(parents=True)
+    (folder / "mlops/data/images").symlink_to(folder / "faces")  # where a sweep looks for data
     for clip in portrait_clips.glob("*/p*.mp4"):
         copy = folder / "videos" / clip.relative_to(portrait_clips)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +52,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, portrait_clips: Path) -> Pat
     cv2.imwrite(str(folder / "face.jpg"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     (folder / "bell.py").write_text(next(text for text in python if "class Bell" in text))
     return folder
+
+
+def _make_small(sweep: Path) -> None:
+    """Let a sweep have two short trials."""
+    content = yaml.safe_load(sweep.read_text())
+    flags = [flag.removeprefix("--").split("=", 1) for flag in SMALL if "progress_bar" not in flag]
+    small = {key: yaml.safe_load(value) for key, value in flags}
+    content["overrides"] = {**small, "trainer.max_epochs": 1}
+    del content["space"]["data.batch_size"]
+    sweep.write_text(yaml.safe_dump({**content, "trials": 2}))
 
 
 def _tensorboard(logdir: str) -> None:
@@ -105,6 +118,8 @@ def _run(line: str) -> None:
         small = [*([] if "--ckpt_path" in words else SMALL), f"--trainer.max_epochs={epochs}"]
         if Path("mlops/registry").exists():  # the first is registered; that takes its time
             small.append("--register=false")
+    if words[1] == "benchmark":
+        small = ["--clips=1"]
     assert main([*words[1:], *small]) == 0, line
     return None
 

@@ -65,7 +65,7 @@ class Crew:
     def _start(self, place: int) -> None:
         seconds = None if self.until is None else max(self.until - time.monotonic(), 0.0)
         name = f"{place}-{uuid4().hex[:8]}"
-        job = Job(name, place, self.workers, self.sweep, self.settings, str(self.workspace),
+        job = Job(name, place, self.sweep, self.settings, str(self.workspace),
                   seconds)  # fmt: skip
         job.folder.mkdir(parents=True, exist_ok=True)
         # -P: what lies in the current folder is no package; the session is its own so that

@@ -20,7 +20,6 @@ class Job:
     Attributes:
         name: of the worker, a new one for each process.
         place: which of the workers it stands for, from 0.
-        workers: how many there are.
         sweep: the sweep's fields.
         settings: what the base says of the keys in the space, and of where it is trained.
         workspace: its root.
@@ -29,7 +28,6 @@ class Job:
 
     name: str
     place: int
-    workers: int
     sweep: dict[str, Any]
     settings: dict[str, Any]
     workspace: str

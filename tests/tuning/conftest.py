@@ -87,6 +87,6 @@ def make_job(workspace: Workspace) -> Callable[..., Any]:
             "model": {"lr": 0.005, "backbone": "test_efficientnet"},
             "trainer": {"max_epochs": 2, "devices": "auto", "accelerator": "auto"},
         }
-        return Job("0-test", 0, 1, sweep.model_dump(mode="json"), settings, str(workspace.root))
+        return Job("0-test", 0, sweep.model_dump(mode="json"), settings, str(workspace.root))
 
     return make

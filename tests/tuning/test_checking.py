@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.tuning.checking import check_sweep
-from deepfake_lightning.tuning.sweep import Sweep
+from deepfake_lightning.tuning.space import default_values, distributions
+from deepfake_lightning.tuning.sweep import Sweep, read_sweep
+
+ROOT = Path(__file__).parents[2]
 
 LR = {"low": 1e-4, "high": 1e-2}
 TWO = {"choices": [1, 2]}
@@ -65,3 +69,12 @@ def test_settings_are_those_of_base_and_overrides(make_sweep: Callable[..., Swee
     settings = check_sweep(make_sweep(overrides={"trainer.max_epochs": 7}))
     assert settings["trainer"]["max_epochs"] == 7
     assert settings["model"]["lr"] == 0.005
+
+
+def test_the_one_that_is_shipped_can_run_and_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    sweep = read_sweep("configs/sweep.yaml")
+    settings = check_sweep(sweep)
+    values, outside = default_values(settings, distributions(sweep.space, settings))
+    assert outside == []
+    assert values["data.batch_size"] == 32

@@ -41,6 +41,7 @@ def _is_gone(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_a_sweep_survives_being_killed_and_its_best_values_train(
     make_sweep: Callable[..., Sweep], open_desk: Callable[..., Any], workspace: Any, tmp_path: Path
