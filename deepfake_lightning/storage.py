@@ -234,7 +234,8 @@ def lock(path: Path, timeout: float = 60.0) -> Iterator[None]:
     Raises:
         StorageError: another process held it all that time, or no lock can be made there.
     """
-    guard = FileLock(f"{path}.lock", timeout=timeout)
+    # A workspace may be a group's.
+    guard = FileLock(f"{path}.lock", timeout=timeout, mode=0o664)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         guard.acquire()

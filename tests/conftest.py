@@ -324,13 +324,11 @@ def trained(made_once: Callable[..., Trained], tiny_flags: Callable[..., list[st
 
 
 @pytest.fixture(scope="session")
-def released(
-    tmp_path_factory: pytest.TempPathFactory, tiny_flags: Callable[..., list[str]]
-) -> Trained:
+def released(made_once: Callable[..., Trained], tiny_flags: Callable[..., list[str]]) -> Trained:
     """Return a training whose best checkpoint is registered as v1.0.0. Read its workspace only."""
     splits = "--data.splits={train: 0.5, val: 0.2, calib: 0.1, test: 0.2}"
     more = ("--trainer.max_epochs=2", "--register=true", splits)
-    return _train(tmp_path_factory.mktemp("released"), tiny_flags, *more)
+    return made_once("released", lambda folder: _train(folder, tiny_flags, *more))
 
 
 @pytest.fixture

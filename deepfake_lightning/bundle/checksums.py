@@ -37,9 +37,14 @@ def read_sums(folder: Path) -> tuple[dict[str, str], str]:
             f"{folder} is not a bundle: it has no {SUMS}",
             next_step="build one: deepfake-lightning bundle build CHECKPOINT",
         )
-    if path.stat().st_size > _MOST_BYTES:
-        raise BundleError(f"{path} is too large for the list of a bundle", next_step=_AGAIN)
-    data = path.read_bytes()
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BundleError(f"{path} is too large for the list of a bundle", next_step=_AGAIN)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read: {error.strerror or error}", next_step=_AGAIN
+        ) from error
     text = data.decode("ascii", errors="replace")
     found = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
     names = [match[2] for match in found if match]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
 from deepfake_lightning.registry import Registry, Wish, check_wish
-from deepfake_lightning.registry.version_names import Part
 from deepfake_lightning.release import Release, release_checkpoint
+from deepfake_lightning.schemas.version_names import Part
 from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import RUN_MANIFEST, Workspace
 
@@ -76,15 +76,19 @@ class RegistryExport(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Look for what would stop it, before anything is trained."""
-        if stage != "fit" or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+        if stage != "fit" or not trainer.is_global_zero:
             return
         self.release = self.failure = None
-        self.check()
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            log.warning("a trial run (fast_dev_run) registers nothing")
+        else:
+            self.check()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a training that keeps neither its data nor its best checkpoint."""
-        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
+        folder = trainer.log_dir  # the first process tells the others: all have to ask
         keeper = trainer.checkpoint_callback
         if keeper is None or getattr(keeper, "monitor", None) is None:
             raise UsageError(
@@ -93,7 +97,6 @@ class RegistryExport(Callback):
                 "out and register a checkpoint by hand: deepfake-lightning registry register "
                 "--ckpt_path CHECKPOINT",
             )
-        folder = trainer.log_dir
         if folder is None or not Path(folder, RUN_MANIFEST).is_file():
             raise UsageError(
                 f"RegistryExport needs the folder of a training with its {RUN_MANIFEST}",
@@ -133,11 +136,14 @@ class RegistryExport(Callback):
     def _failed(
         self, checkpoint: Path, what: str, cause: DeepfakeLightningError | None = None
     ) -> DeepfakeLightningError:
-        flags: dict[str, Any] = {"version": self.version, "reason": self.reason or None,
-                                 "parent": self.parent, "workspace": self.workspace}  # fmt: skip
-        given = "".join(f" --{name} '{value}'" for name, value in flags.items() if value)
+        bump = None if self.version or self.bump == "minor" else self.bump
+        flags = {"ckpt_path": checkpoint, "version": self.version, "bump": bump,
+                 "reason": self.reason, "parent": self.parent, "by": self.by,
+                 "workers": self.workers, "workspace": self.workspace}  # fmt: skip
+        given = [word for name, value in flags.items() if value
+                 for word in (f"--{name}", str(value))]  # fmt: skip
         first = f"{cause.next_step}; then: " if cause is not None and cause.next_step else ""
-        command = f"deepfake-lightning registry register --ckpt_path {checkpoint}{given}"
+        command = f"deepfake-lightning registry register {shlex.join(given)}"
         failure = (type(cause) if cause is not None else DeepfakeLightningError)(
             f"the checkpoint was not registered: {what}",
             why="the training is whole, and its checkpoint is kept",

@@ -13,12 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from deepfake_lightning.cli.paths import near
-from deepfake_lightning.cli.printable import printable
+from deepfake_lightning.cli.printable import printable, say
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
     from deepfake_lightning.registry import Entry
-    from deepfake_lightning.schemas.measured import MeasuredValue
 
 SHOWN = 20
 
@@ -58,7 +57,7 @@ def list_versions(workspace: str | None = None, all: bool = False, json: bool = 
     if entries:
         command = f"show {entries[-1].version}"
     lines.append(f"next: deepfake-lightning registry {command}")
-    _say(console, lines)
+    say(console, lines)
 
 
 def _list_table(entries: Sequence[Entry], serves: dict[str, tuple[str, ...]]) -> Table:
@@ -83,17 +82,11 @@ def _list_table(entries: Sequence[Entry], serves: dict[str, tuple[str, ...]]) ->
 
 
 def _value(entry: Entry, name: str, with_span: bool) -> str:
+    from deepfake_lightning.evaluation.words import number, with_interval
     from deepfake_lightning.schemas.measured import MeasuredValue
 
-    return _number(entry.metrics.get(name, MeasuredValue(value=None)), with_span)
-
-
-def _number(one: MeasuredValue, with_span: bool = True) -> str:
-    if one.value is None:
-        return "undefined"
-    if not with_span or one.low is None or one.high is None:
-        return f"{one.value:.3f}"
-    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+    one = entry.metrics.get(name, MeasuredValue(value=None))
+    return with_interval(one) if with_span else number(one.value)
 
 
 def show(version: str, workspace: str | None = None, json: bool = False) -> None:
@@ -125,7 +118,7 @@ def show(version: str, workspace: str | None = None, json: bool = False) -> None
     console = Console()
     card = printable_lines(bundle.read(CARD).decode("utf-8"))
     console.print(Markdown(card) if console.is_terminal else Text(card))
-    _say(console, _about(entry, serves, near(bundle.folder)))
+    say(console, _about(entry, serves, near(bundle.folder)))
 
 
 def printable_lines(text: str) -> str:
@@ -193,7 +186,7 @@ def diff(first: str, second: str, workspace: str | None = None, json: bool = Fal
     console.print(table)
     lines = [] if found else ["configuration, data, preprocessing, calibration and code are equal"]
     lines.append(f"which one is better: deepfake-lightning compare {names[0]} {names[1]}")
-    _say(console, lines)
+    say(console, lines)
 
 
 def _shown(value: Any) -> Text:
@@ -212,7 +205,7 @@ def history(*versions: str, workspace: str | None = None, json: bool = False) ->
         json: print the history as JSON, and nothing else.
     """
     from deepfake_lightning.registry import Registry
-    from deepfake_lightning.registry.version_names import canonical
+    from deepfake_lightning.schemas.version_names import canonical
 
     wanted = [canonical(one) for one in versions]
     changes = [one for one in Registry(Workspace.find(workspace)).index().history
@@ -223,7 +216,7 @@ def history(*versions: str, workspace: str | None = None, json: bool = False) ->
     console = Console()
     if not changes:
         named = f" as {' or '.join(wanted)}" if wanted else ""
-        _say(console, [f"nothing was ever registered{named}"])
+        say(console, [f"nothing was ever registered{named}"])
         return
     table = Table(box=None, pad_edge=False)
     for head in ("at (UTC)", "what", "version"):
@@ -233,8 +226,3 @@ def history(*versions: str, workspace: str | None = None, json: bool = False) ->
         said = f"{one.by}: {one.reason}" if one.reason else one.by
         table.add_row(one.at[:16].replace("T", " "), one.event, one.version, Text(printable(said)))
     console.print(table)
-
-
-def _say(console: Console, lines: Sequence[str]) -> None:
-    text = "\n".join(printable(line) for line in lines)
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deepfake_lightning.cli.detector_choice import check_one
 from deepfake_lightning.cli.paths import near
-from deepfake_lightning.cli.printable import printable
+from deepfake_lightning.cli.printable import say
 from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
@@ -86,17 +86,16 @@ def register(
     if report is not None:
         lines.append(f"report: {near(report / 'report.html')}")
     lines.append(f"next: deepfake-lightning registry show {entry.version}")
-    _say(console, lines)
+    say(console, lines)
 
 
 def _figures(entry: Entry) -> list[str]:
+    from deepfake_lightning.evaluation.words import with_interval
+
     auroc = entry.metrics.get("auroc")
-    if auroc is None or entry.split is None:
+    if auroc is None:
         return []
-    if auroc.value is None:
-        return [f"AUROC of items of the {entry.split} split: undefined"]
-    span = "" if auroc.low is None else f" ({auroc.low:.3f} to {auroc.high:.3f})"
-    return [f"AUROC {auroc.value:.3f}{span} over {entry.items:,} items of the {entry.split} split"]
+    return [f"AUROC {with_interval(auroc)} over {entry.items:,} items of the {entry.split} split"]
 
 
 def export(version: str, out: str | None = None, workspace: str | None = None) -> None:
@@ -113,10 +112,10 @@ def export(version: str, out: str | None = None, workspace: str | None = None) -
     registry = Registry(Workspace.find(workspace))
     place = Path(out or f"{registry.get(version).version}.tar.gz")
     digest = export_version(registry, version, place)
-    _say(
+    say(
         Console(),
         [f"{place}: sha256 {digest}",
-         "next: deepfake-lightning registry register --bundle FOLDER, in another workspace"],
+         "next: unpacked where it is wanted, deepfake-lightning registry register --bundle FOLDER"],
     )  # fmt: skip
 
 
@@ -136,7 +135,7 @@ def delete(
     from deepfake_lightning.registry import Registry, delete_version
 
     change = delete_version(Registry(Workspace.find(workspace)), version, reason=reason, by=by)
-    _say(Console(), [f"{change.version} is deleted; its number is not given again"])
+    say(Console(), [f"{change.version} is deleted; its number is not given again"])
 
 
 def verify(
@@ -175,10 +174,5 @@ def verify(
     faults = f"{len(found.faults):,} fault{'' if len(found.faults) == 1 else 's'}"
     whole = f"{number}: {faults}" if found.faults else f"{number}, all whole"
     lines += [f"repaired: {said}" for said in found.repaired]
-    _say(console, [*lines, whole])
+    say(console, [*lines, whole])
     return FAULTS if found.faults else 0
-
-
-def _say(console: Console, lines: list[str]) -> None:
-    text = "\n".join(printable(line) for one in lines for line in one.splitlines())
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -98,6 +98,7 @@ def _print_result(result: RunResult) -> None:
         lines.append(("curves and pictures", f"tensorboard --logdir {logs}"))
     if result.registered is not None:
         lines.append(("registered as", result.registered))
+        lines += [("note", note) for note in result.notes]
         if result.test_report is not None:
             lines.append(("report of test", near(result.test_report / "report.html")))
         lines.append(("next", f"deepfake-lightning registry show {result.registered}"))

@@ -68,7 +68,7 @@ def measured_words(record: Measured) -> str:
     for one in record.thresholds:
         noun = NOUNS[one.media_type] if one.media_type else "items"
         at = "its operating threshold" if one.is_calibrated else "probability 0.5"
-        found, alarms = (share_with_interval(_interval(v)) for v in (one.found, one.false_alarms))
+        found, alarms = (share_with_interval(v) for v in (one.found, one.false_alarms))
         lines.append(
             f"At {at} it finds {found} of the manipulated {noun}\nand calls {alarms} of the real "
             "ones manipulated."
@@ -84,8 +84,4 @@ def _rows(record: Measured) -> list[str]:
 
 
 def _said(record: Measured, level: str, name: str) -> str:
-    return with_interval(_interval(record.metrics[level].get(name, MeasuredValue(value=None))))
-
-
-def _interval(one: MeasuredValue) -> Interval:
-    return Interval(one.value, one.low, one.high)
+    return with_interval(record.metrics[level].get(name, MeasuredValue(value=None)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_lightning.metrics import Interval
+from typing import Protocol
 
 NAMES: dict[str, str] = {
     "accuracy": "accuracy",
@@ -20,6 +20,22 @@ NAMES: dict[str, str] = {
     "ece": "expected calibration error",
 }
 """What metrics are called; keys are those of ``METRIC_NAMES``."""
+
+
+class WithInterval(Protocol):
+    """A value and the ends of its interval, each None where it is undefined."""
+
+    @property
+    def value(self) -> float | None:
+        """The value itself."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
 
 
 def number(value: float | None) -> str:
@@ -41,7 +57,7 @@ def span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"({number(low)} to {number(high)})"
 
 
-def with_interval(one: Interval) -> str:
+def with_interval(one: WithInterval) -> str:
     """Return ``0.912 (0.880 to 0.941)``, without what there is not."""
     return f"{number(one.value)} {span(one.low, one.high)}".strip()
 
@@ -53,7 +69,7 @@ def share(value: float | None) -> str:
     return f"{100 * value:.2f} %" if 0 < value < 0.001 else f"{100 * value:.1f} %"
 
 
-def share_with_interval(one: Interval) -> str:
+def share_with_interval(one: WithInterval) -> str:
     """Return ``91.2 % (88.0 to 94.1 %)``, without what there is not."""
     if one.low is None or one.high is None:
         return share(one.value)

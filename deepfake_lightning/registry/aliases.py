@@ -22,7 +22,8 @@ def read_environments(folder: Path) -> dict[str, EnvironmentRecord]:
     Raises:
         UsageError: a file cannot be read.
     """
-    others = sorted({path.stem for path in folder.glob("*.json")} - set(ENVIRONMENTS))
+    stems = {path.stem for path in folder.glob("*.json") if not path.name.startswith(".")}
+    others = sorted(stems - set(ENVIRONMENTS))
     return {name: read_environment(folder / f"{name}.json") for name in [*ENVIRONMENTS, *others]}
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from deepfake_lightning.errors import RegistryError, StorageError, UsageError
 from deepfake_lightning.registry.aliases import deployed, read_environments
 from deepfake_lightning.registry.folders import deleted_folder
-from deepfake_lightning.registry.index import write_index
 from deepfake_lightning.registry.record import Change, Entry
-from deepfake_lightning.registry.registering import locked, user
+from deepfake_lightning.registry.registering import locked, note_done, now, user
 from deepfake_lightning.registry.state import forget_intents, note_intent
 from deepfake_lightning.registry.store import Registry
-from deepfake_lightning.registry.version_names import canonical
+from deepfake_lightning.schemas.version_names import canonical
 from deepfake_lightning.storage import sync_folder
 
 
@@ -45,7 +43,7 @@ def delete_version(registry: Registry, name: str, *, reason: str, by: str | None
         environments = read_environments(registry.workspace.environments)
         _refuse_needed(version, deployed(environments), index.entries)
         change = Change(
-            at=datetime.now(UTC).isoformat(timespec="microseconds"), event="delete",
+            at=now(), event="delete",
             version=version, digest=entry.digest, by=by or user(), reason=reason.strip(),
             parent=entry.registration.parent,
         )  # fmt: skip
@@ -61,8 +59,7 @@ def delete_version(registry: Registry, name: str, *, reason: str, by: str | None
                 f"{place} could not be removed: {error.strerror or error}",
                 why="nothing was changed", next_step="fix permissions there",
             ) from error  # fmt: skip
-        write_index(registry.root, index.without(change))
-        forget_intents(registry.models)
+        note_done(registry, index.without(change), f"{version} is deleted")
         shutil.rmtree(gone, ignore_errors=True)
     return change
 

@@ -17,6 +17,16 @@ Record = TypeVar("Record", bound=BaseModel)
 _LISTED = ("auroc", "average_precision", "eer", "balanced_accuracy", "log_loss")
 
 
+class _Data(BaseModel):
+    licences: dict[str, int] | None = None
+
+
+class _Provenance(BaseModel):
+    """What the index takes from ``provenance.json``."""
+
+    data: _Data | None = None
+
+
 def read_registration(bundle: Bundle) -> Registration | None:
     """Return how a bundle was registered; None where it never was.
 
@@ -60,7 +70,7 @@ def entry_of(bundle: Bundle) -> Entry:
             next_step=f"name the folder {registration.version} again",
         )
     measured = read_measured(bundle)
-    data = bundle.read_json(PROVENANCE).get("data") or {}
+    data = _checked(_Provenance, bundle, PROVENANCE).data or _Data()
     metrics = {} if measured is None else {name: measured.item(name) for name in _LISTED}
     return Entry(
         registration=registration,
@@ -73,7 +83,7 @@ def entry_of(bundle: Bundle) -> Entry:
         split=None if measured is None else measured.split,
         items=None if measured is None else measured.real + measured.fake,
         metrics=metrics,
-        licences=tuple(data.get("licences") or ()),
+        licences=tuple(data.licences or ()),
     )
 
 
@@ -87,7 +97,12 @@ def registered(entry: Entry) -> Change:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    except OSError as error:
+        raise BundleError(
+            f"{folder} cannot be read: {error.strerror or error}", next_step="fix permissions there"
+        ) from error
 
 
 def _checked(kind: type[Record], bundle: Bundle, name: str) -> Record:

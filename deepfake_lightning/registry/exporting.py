@@ -12,10 +12,11 @@ from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.storage import atomic_folder, atomic_write
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
+_OTHER_ARCHIVES = (".zip", ".bz2", ".xz", ".zst", ".7z", ".gz")
 
 
 def export_version(registry: Registry, name: str, out: Path) -> str:
-    """Copy a version, verified before and after; return its digest.
+    """Copy a version, which is verified before; return its digest.
 
     Args:
         registry: of the workspace.
@@ -31,6 +32,11 @@ def export_version(registry: Registry, name: str, out: Path) -> str:
     if out.exists():
         raise UsageError(
             f"{out} exists already", why="an export replaces nothing", next_step="name another"
+        )
+    if out.suffix in _OTHER_ARCHIVES and not out.name.endswith(ARCHIVES):
+        raise UsageError(
+            f"{out.name}: such archives are not written",
+            next_step=f"name a folder, or a file that ends in {', '.join(ARCHIVES)}",
         )
     names = sorted([*read_sums(bundle.folder)[0], "SHA256SUMS"])
     if not out.name.endswith(ARCHIVES):

@@ -12,18 +12,27 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.registry.version_names import canonical, is_version
+from deepfake_lightning.schemas.version_names import canonical, is_version
 
 _ARRIVING, _LEAVING = ".registering-", ".deleted-"
 
 
 def version_folders(models: Path) -> set[str]:
-    """Return the names of all folders that are called as versions are."""
+    """Return the names of all folders that are called as versions are.
+
+    Raises:
+        StorageError: the machine refused.
+    """
     try:
         with os.scandir(models) as found:
             names = [one.name for one in found if one.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return set()
+    except OSError as error:
+        raise StorageError(
+            f"{models} cannot be read: {error.strerror or error}",
+            next_step="fix permissions there, or name another workspace",
+        ) from error
     return {name for name in names if is_version(name) and canonical(name) == name}
 
 
@@ -95,6 +104,6 @@ def copy_bundle(source: Path, target: Path, names: list[str]) -> None:
     except OSError as error:
         raise StorageError(
             f"{source} could not be copied to {target}: {error.strerror or error}",
-            why="nothing was registered",
+            why="nothing was left behind",
             next_step="free space or fix permissions there, then run the command again",
         ) from error

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deepfake_lightning.errors import RegistryError
+from deepfake_lightning.errors import RegistryError, StorageError, UsageError
 from deepfake_lightning.registry.record import Change, Entry
+from deepfake_lightning.schemas.version_names import canonical
 from deepfake_lightning.storage import atomic_write
 
 INDEX = "metadata.json"
@@ -82,12 +83,13 @@ def read_index(root: Path) -> Index:
 
     Raises:
         RegistryError: it is damaged, or newer than this version.
+        StorageError: it cannot be read.
     """
     path = root / INDEX
     try:
         content = json.loads(path.read_text("utf-8"))
         _check_schema(path, content)
-        entries = {str(name): dict(one) for name, one in content["versions"].items()}
+        entries = {canonical(name): dict(one) for name, one in content["versions"].items()}
         history = tuple(Change.model_validate(one) for one in content["history"])
     except FileNotFoundError:
         return Index()
@@ -95,7 +97,14 @@ def read_index(root: Path) -> Index:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "an entry"
         raise _damaged(path, f"{where}: {fault['msg']}") from error
-    except (OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
+    except OSError as error:  # which says nothing of what is in it
+        raise StorageError(
+            f"{path} cannot be read: {error.strerror or error}",
+            next_step="fix permissions there, then run the command again",
+        ) from error
+    except UsageError as error:
+        raise _damaged(path, error.what) from error
+    except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
         raise _damaged(path, str(error)[:200]) from error
     return Index(Entries(entries), history)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,10 @@ from deepfake_lightning.schemas.measured import MeasuredValue
 
 REGISTRATION = "registration.json"
 Event = Literal["register", "delete", "repair"]
+
+
+# One folder: what is told of a training never leads out of the workspace.
+_Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+-]*$")]
 
 
 class Source(BaseModel):
@@ -22,8 +26,8 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    experiment: str
-    run: str
+    experiment: _Name
+    run: _Name
 
 
 class Registration(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,17 +13,29 @@ from pathlib import Path
 from deepfake_lightning.bundle import Bundle, load_bundle
 from deepfake_lightning.bundle.checksums import read_sums, write_sums
 from deepfake_lightning.bundle.load import CARD, EVALUATION, RECORD, read_records
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.errors import BundleError, StorageError, UsageError
 from deepfake_lightning.registry.entries import entry_of, read_registration, registered
-from deepfake_lightning.registry.folders import copy_bundle, remove_leftovers, staging
+from deepfake_lightning.registry.folders import (
+    copy_bundle,
+    remove_leftovers,
+    staging,
+    version_folders,
+)
 from deepfake_lightning.registry.index import INDEX, Index, read_index, write_index
-from deepfake_lightning.registry.record import REGISTRATION, Entry, Registration, Source
+from deepfake_lightning.registry.record import (
+    REGISTRATION,
+    Change,
+    Entry,
+    Registration,
+    Source,
+)
 from deepfake_lightning.registry.state import forget_intents, settled
 from deepfake_lightning.registry.store import Registry
-from deepfake_lightning.registry.version_names import Part, canonical, next_version
 from deepfake_lightning.schemas.measured import Measured
+from deepfake_lightning.schemas.version_names import Part, canonical, next_version
 from deepfake_lightning.storage import atomic_write, lock, sync_folder, write_json
 
+log = logging.getLogger(__name__)
 _MEASURED = "\n## Measured\n"
 
 
@@ -95,7 +108,7 @@ def register_bundle(registry: Registry, folder: Path, wish: Wish | None = None) 
         copy = stage / "bundle"
         copy_bundle(folder, copy, names)
         same = before is not None and before.version == canonical(wish.version or "")
-        return commit(registry, load_bundle(copy), wish, restamp=not same)
+        return commit(registry, load_bundle(copy), wish, restamp=not same)  # else it is imported
 
 
 def _of_exported(registry: Registry, bundle: Bundle, before: Registration, wish: Wish) -> Wish:
@@ -138,19 +151,72 @@ def commit(
     """
     with locked(registry) as index:
         _check_parent(index, wish.parent)
-        wanted = wish.version or next_version(index.known(), wish.part)
-        version = canonical(wanted)
+        version = canonical(wish.version or free_version(registry, index, wish.part))
         _check_free(registry, index, version)
         if restamp:
             _stamp(bundle, version, wish, measurement)
+        entry = _placed(registry, bundle, version)
+        change = registered(entry) if restamp else _imported(entry, wish)
+        note_done(registry, index.with_entry(entry, change), f"{version} is registered")
+    return entry
+
+
+def _placed(registry: Registry, bundle: Bundle, version: str) -> Entry:
+    try:
         named = bundle.folder.rename(bundle.folder.with_name(version))
         for folder in (named / "golden", named):
             sync_folder(folder)
         entry = entry_of(read_records(named))  # verified by whoever gave it, or hashed just now
         named.rename(registry.folder(version))
         sync_folder(registry.models)
-        write_index(registry.root, index.with_entry(entry, registered(entry)))
+    except OSError as error:
+        raise StorageError(
+            f"{registry.folder(version)} could not be made: {error.strerror or error}",
+            why="nothing was registered",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
     return entry
+
+
+def note_done(registry: Registry, index: Index, what: str) -> None:
+    """Write the index after what it lists has come to pass, which nothing takes back.
+
+    Where that fails, or is interrupted, the next reader puts the index right.
+
+    Args:
+        registry: of the workspace, locked.
+        index: as it has to be.
+        what: has come to pass.
+    """
+    try:
+        write_index(registry.root, index)
+    except (StorageError, KeyboardInterrupt) as error:
+        fault = error.what if isinstance(error, StorageError) else "interrupted"
+        log.warning("%s; the index says so from the next change on (%s)", what, fault)
+    else:
+        forget_intents(registry.models)
+
+
+def _imported(entry: Entry, wish: Wish) -> Change:
+    """Return the line of the history of a version that comes from another registry."""
+    first = entry.registration
+    said = f"{wish.reason}; " if wish.reason else ""
+    return registered(entry).model_copy(update={
+        "at": now(), "by": wish.by or user(),
+        "reason": f"{said}from elsewhere, registered there by {first.by} on {first.registered[:10]}"
+        + (f": {first.reason}" if first.reason else ""),
+    })  # fmt: skip
+
+
+def free_version(registry: Registry, index: Index, part: Part = "minor") -> str:
+    """Return the next version that is none, never was, and whose folder nothing is in the way of.
+
+    Args:
+        registry: of the workspace.
+        index: of it.
+        part: which number goes up.
+    """
+    return next_version(index.known() | version_folders(registry.models), part)
 
 
 @contextmanager
@@ -176,13 +242,16 @@ def _stamp(bundle: Bundle, version: str, wish: Wish, measurement: Measurement | 
     folder, record = bundle.folder, bundle.record.model_copy(update={"version": version})
     registration = Registration(
         version=version,
-        registered=datetime.now(UTC).isoformat(timespec="microseconds"),
+        registered=now(),
         by=wish.by or user(),
         reason=wish.reason,
         parent=wish.parent and canonical(wish.parent),
         source=wish.source,
     )
-    text = bundle.read(CARD).decode("utf-8")
+    try:
+        text = bundle.read(CARD).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{CARD} of the bundle is no text", next_step="build it anew") from error
     _, _, rest = text.partition("\n")
     text = f"# {version}: a deepfake detector\n{rest}"
     if measurement is not None:
@@ -193,6 +262,11 @@ def _stamp(bundle: Bundle, version: str, wish: Wish, measurement: Measurement | 
     write_json(folder / RECORD, record.to_dict())
     write_json(folder / REGISTRATION, registration.to_dict())
     write_sums(folder)
+
+
+def now() -> str:
+    """Return the time as records have it: UTC, RFC 3339."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def user() -> str:
@@ -213,22 +287,22 @@ def _check_parent(index: Index, parent: str | None) -> None:
 
 def _check_free(registry: Registry, index: Index, version: str) -> None:
     last = index.last_change(version)
-    free = next_version(index.known())
+    hint = f"pass --version {free_version(registry, index)}"
     if version in index.entries:
         raise UsageError(
             f"{version} is registered already (on "
             f"{index.entries[version].registration.registered[:10]})",
             why="a version is never changed: what was measured and deployed as it stays so",
-            next_step=f"register the next one, {free}: leave --version out",
+            next_step=hint,
         )
     if last is not None:
         raise UsageError(
             f"{version} was deleted on {last.at[:10]} by {last.by}",
             why="a number is not given twice: reports and logs would mean two detectors by it",
-            next_step=f"register the next one, {free}: leave --version out",
+            next_step=hint,
         )
     if registry.folder(version).exists():
         raise UsageError(
             f"{registry.folder(version)} is there already, and no version that could be read",
-            next_step="deepfake-lightning registry verify",
+            next_step=f"move it elsewhere, or {hint}",
         )

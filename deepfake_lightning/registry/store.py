@@ -8,10 +8,11 @@ from pathlib import Path
 from deepfake_lightning.bundle import Bundle, load_bundle
 from deepfake_lightning.errors import RegistryError, UsageError
 from deepfake_lightning.registry.aliases import read_environments, version_serving
+from deepfake_lightning.registry.folders import version_folders
 from deepfake_lightning.registry.index import Index
 from deepfake_lightning.registry.record import Entry
 from deepfake_lightning.registry.state import current, models_of
-from deepfake_lightning.registry.version_names import (
+from deepfake_lightning.schemas.version_names import (
     Part,
     canonical,
     in_order,
@@ -70,7 +71,7 @@ class Registry:
         Raises:
             RegistryError: ``metadata.json`` is damaged.
         """
-        return next_version(self.index().known(), part)
+        return next_version(self.index().known() | version_folders(self.models), part)
 
     def is_name(self, name: str) -> bool:
         """Return whether a name is a version's, an environment's or ``latest``: whether it can
@@ -138,6 +139,12 @@ class Registry:
                 why=f"{entry.version} was registered there",
                 next_step="copy it back from where it was exported, or: deepfake-lightning "
                 "registry verify --repair true",
+            )
+        if folder.is_symlink():
+            raise RegistryError(
+                f"{folder} is a link",
+                why="a version is a folder of its own, which nobody changes from elsewhere",
+                next_step="put the folder itself there",
             )
         bundle = load_bundle(folder)
         if bundle.digest != entry.digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,10 @@ from deepfake_lightning.registry.entries import entry_of, registered
 from deepfake_lightning.registry.folders import remove_leftovers, version_folders
 from deepfake_lightning.registry.index import INDEX, REPAIR, Entries, Index, read_index, write_index
 from deepfake_lightning.registry.record import Change, Entry
-from deepfake_lightning.registry.registering import user
+from deepfake_lightning.registry.registering import now, user
 from deepfake_lightning.registry.state import current, forget_intents
 from deepfake_lightning.registry.store import Registry
-from deepfake_lightning.registry.version_names import in_order
+from deepfake_lightning.schemas.version_names import in_order
 from deepfake_lightning.storage import lock
 
 Progress = Callable[[str, int, int], None]
@@ -74,7 +75,12 @@ def verify_registry(
     wanted = [registry.get(name).version for name in names]
     seen = _seen(registry, wanted or version_folders(registry.models), progress)
     every = in_order(wanted or index.entries.keys() | seen.keys())
-    return Verification(len(every), _faults(registry, index, seen, every, only=bool(wanted)))
+    faults = _faults(registry, index, seen, every, only=bool(wanted))
+    if faults:  # what was deleted meanwhile is no damage
+        left = current(registry.root).entries.keys() | version_folders(registry.models)
+        gone = index.entries.keys() - left
+        faults = tuple(one for one in faults if one.version not in gone)
+    return Verification(len(every), faults)
 
 
 def repair_registry(
@@ -100,10 +106,14 @@ def repair_registry(
             if index.entries.plain.get(version) != now.to_dict():
                 listed[version] = now.to_dict()
                 is_new = index.last_change(version) is None
-                changes.append(registered(now) if is_new else _change(now, "it was not listed"))
+                again = _change(version, now.digest, "it was not listed")
+                changes.append(registered(now) if is_new else again)
                 repaired.append(f"{version} was there and is listed again")
         for version in in_order(listed.keys() - seen.keys()):
-            changes.append(_change(index.entries[version], "its folder was gone"))
+            if os.path.lexists(registry.folder(version)):
+                continue  # a link, say: it is told, and not forgotten
+            plain = index.entries.plain[version]
+            changes.append(_change(version, plain.get("digest"), "its folder was gone"))
             repaired.append(f"{version} is not listed any more: its folder is gone")
             del listed[version]
         entries = Entries({version: listed[version] for version in in_order(listed)})
@@ -141,6 +151,8 @@ def _seen(
             found[version] = entry_of(load_bundle(registry.folder(version)))
         except DeepfakeLightningError as error:
             found[version] = Fault(version, error.what, error.next_step)
+        except OSError as error:
+            found[version] = Fault(version, str(error), "fix permissions there")
     return found
 
 
@@ -151,31 +163,41 @@ def _faults(
     every: Sequence[str],
     only: bool = False,
 ) -> tuple[Fault, ...]:
-    found = [_fault(version, index, seen.get(version)) for version in every]
+    found = [_fault(registry, version, index, seen.get(version)) for version in every]
     if not only:
         found += _not_there(registry, index)
     return tuple(one for one in found if one is not None)
 
 
-def _fault(version: str, index: Index, now: Entry | Fault | None) -> Fault | None:
+def _fault(
+    registry: Registry, version: str, index: Index, now: Entry | Fault | None
+) -> Fault | None:
+    if now is None and os.path.lexists(registry.folder(version)):
+        return Fault(version, "is a link or a file, and no folder", "put the folder itself there")
     if now is None:
         return Fault(version, "its folder is gone", f"{_COPY_BACK}, or pass --repair true")
     if isinstance(now, Fault):
         return now
-    if version not in index.entries:
-        last = index.last_change(version)
-        said = f"was deleted on {last.at[:10]} and is there again" if last else "is not listed"
-        return Fault(version, said, "pass --repair true to list it, or move it elsewhere")
+    last = index.last_change(version)
+    if version not in index.entries and last is not None and last.event == "delete":
+        said = f"was deleted on {last.at[:10]} and is there again"
+        return Fault(version, said, "move it elsewhere; it can be registered under a new number")
     if _is_other(index, now):
         return Fault(version, "is another bundle than the one that was registered", _COPY_BACK)
+    if version not in index.entries:
+        return Fault(version, "is not listed", "pass --repair true, or move it elsewhere")
     if index.entries.plain[version] != now.to_dict():
         return Fault(version, "is not what the index says of it", "pass --repair true")
     return None
 
 
 def _is_other(index: Index, now: Entry) -> bool:
-    """Whether the index knows another bundle by that name."""
-    return bool(index.entries.plain.get(now.version, {}).get("digest", now.digest) != now.digest)
+    """Whether another bundle is, or ever was, known by that name, or the name was given up."""
+    listed = index.entries.plain.get(now.version)
+    if listed is not None:
+        return bool(listed.get("digest") != now.digest)
+    last = index.last_change(now.version)
+    return last is not None and (last.event == "delete" or last.digest != now.digest)
 
 
 def _not_there(registry: Registry, index: Index) -> list[Fault]:
@@ -187,9 +209,7 @@ def _not_there(registry: Registry, index: Index) -> list[Fault]:
     ]
 
 
-def _change(entry: Entry, reason: str) -> Change:
+def _change(version: str, digest: str | None, reason: str) -> Change:
     return Change(
-        at=datetime.now(UTC).isoformat(timespec="microseconds"), event="repair",
-        version=entry.version, digest=entry.digest, by=user(), reason=reason,
-        parent=entry.registration.parent,
-    )  # fmt: skip
+        at=now(), event="repair", version=version, digest=digest, by=user(), reason=reason
+    )

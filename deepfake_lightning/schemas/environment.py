@@ -6,12 +6,30 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.version_names import canonical
 
 ENVIRONMENTS = ("staging", "production")
 """Those that every workspace has, in the order in which a version passes them."""
+
+
+def _canonical(name: str) -> str:
+    try:
+        return canonical(name)
+    except UsageError as error:
+        raise ValueError(error.what) from error
+
+
+VersionName = Annotated[str, AfterValidator(_canonical)]
 
 
 class Serving(BaseModel):
@@ -24,7 +42,7 @@ class Serving(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: str
+    version: VersionName
     share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -44,7 +62,7 @@ class EnvironmentRecord(BaseModel):
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     serving: tuple[Serving, ...] = ()
-    shadow: tuple[str, ...] = ()
+    shadow: tuple[VersionName, ...] = ()
     changed: str | None = None
     by: str | None = None
     reason: str = ""

@@ -43,6 +43,8 @@ def complete(args: list[str]) -> list[str]:
     given, configs = _peek(rest)
     if verb == "fit" and given["ckpt_path"] is None:
         return args
+    if verb != "fit" and given["ckpt_path"] not in (None, *_KEYWORDS):
+        _refuse_two(verb, rest)
     path = _checkpoint(verb, given)
     checkpoint = read_checkpoint(path)
     run = run_of(path)
@@ -105,6 +107,14 @@ def _checkpoint(verb: str, given: dict[str, str | None]) -> Path:
             next_step="name the checkpoint's path, or pass --experiment and --version",
         )
     return run / "checkpoints" / f"{wanted}.ckpt"
+
+
+def _refuse_two(verb: str, rest: list[str]) -> None:
+    if any(arg.partition("=")[0] == "--version" for arg in rest):
+        raise UsageError(
+            "--version and --ckpt_path name two detectors",
+            next_step=f"deepfake-lightning {verb} with one of them",
+        )
 
 
 def _registered(verb: str, version: str, workspace: Workspace) -> Path:

@@ -15,7 +15,12 @@ from typing import Any
 import yaml
 from lightning.pytorch import Callback, Trainer
 
-from deepfake_lightning.callbacks import EarlyStopping, Interruption, TrialPruning
+from deepfake_lightning.callbacks import (
+    EarlyStopping,
+    Interruption,
+    RegistryExport,
+    TrialPruning,
+)
 from deepfake_lightning.data.audit import check_before_training
 from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.storage import RUN_RECORD, write_json
@@ -42,6 +47,7 @@ class RunResult:
         report: folder of the report of the val split; None where none was written.
         registered: version that the best checkpoint was registered as; None where it was not.
         test_report: folder of the report of the test split that was written then.
+        notes: what could not be had for that version, and why, in sentences.
         not_registered: what stopped the registration, and what to do; None where nothing did.
     """
 
@@ -58,6 +64,7 @@ class RunResult:
     report: Path | None = None
     registered: str | None = None
     test_report: Path | None = None
+    notes: tuple[str, ...] = ()
     not_registered: DeepfakeLightningError | None = None
 
 
@@ -102,8 +109,12 @@ def fit(
     started = datetime.now(UTC)
     clock = time.monotonic()
 
+    trained: list[RunResult] = []
+
     def keep(cli: TrainingCLI) -> RunResult:
-        result = _result(cli, time.monotonic() - clock)
+        if not trained:  # what other processes have a part in is asked for once, by all of them
+            trained.append(_result(cli, time.monotonic() - clock))
+        result = _with_release(trained[0], cli.registry_export)
         if result.run_dir is not None and cli.trainer.is_global_zero:
             write_json(result.run_dir / RUN_RECORD, _record(cli, result, started))
         return result
@@ -120,8 +131,6 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
     status, reason = _ending(trainer, cli.interrupted)
     score = keeper.best_model_score
     trial = cli.settings["trainer"]["fast_dev_run"]
-    export = cli.registry_export
-    release = export.release if export else None
     has_folder = trainer.loggers and trainer.log_dir and not trial
     folder = Path(str(trainer.log_dir)) if has_folder else None
     return RunResult(
@@ -136,9 +145,15 @@ def _result(cli: TrainingCLI, seconds: float) -> RunResult:
         seconds=round(seconds, 1),
         metrics={name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
         report=None if cli.evaluation_report is None else cli.evaluation_report.folder,
-        registered=None if release is None else release.entry.version,
-        test_report=None if release is None else release.report,
-        not_registered=export.failure if export else None,
+    )
+
+
+def _with_release(result: RunResult, export: RegistryExport | None) -> RunResult:
+    if export is None or export.release is None:
+        return replace(result, not_registered=None if export is None else export.failure)
+    release = export.release
+    return replace(
+        result, registered=release.entry.version, test_report=release.report, notes=release.notes
     )
 
 

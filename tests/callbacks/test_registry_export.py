@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,8 @@ def test_what_cannot_be_registered_keeps_its_checkpoint_and_is_finished_by_hand(
     def lose(run: Path) -> None:
         (run / "manifest.parquet").rename(tmp_path / "lost.parquet")
 
-    flags = tiny_flags(tmp_path, *SHORT, "--version=v2.0.0")
-    result = fit(["fit", *flags], [AtTheEnd(lose)])
+    export = RegistryExport(version="v2.0.0", reason="it's mine", by="ada")
+    result = fit(["fit", *tiny_flags(tmp_path, *SHORT)], [AtTheEnd(lose), export])
     assert result.status == "finished"
     assert result.registered is None
     assert torch.load(result.best_checkpoint, weights_only=True)["epoch"] == 0
@@ -119,9 +120,11 @@ def test_what_cannot_be_registered_keeps_its_checkpoint_and_is_finished_by_hand(
     assert record["not_registered"] == failure.what
 
     (tmp_path / "lost.parquet").rename(result.run_dir / "manifest.parquet")
-    command = failure.next_step.rpartition("deepfake-lightning ")[2].replace("'", "").split()
+    command = shlex.split(failure.next_step.rpartition("deepfake-lightning ")[2])
     assert main(command) == 0, command
-    assert registry_of(tmp_path).get("v2.0.0").checkpoint == file_hash(result.best_checkpoint)
+    entry = registry_of(tmp_path).get("v2.0.0")
+    assert entry.checkpoint == file_hash(result.best_checkpoint)
+    assert (entry.registration.by, entry.registration.reason) == ("ada", "it's mine")
     assert "registered as v2.0.0" in capsys.readouterr().out
 
 

@@ -174,8 +174,8 @@ def test_user_mistakes(
 ) -> None:
     good, one = ["--bundle", str(crop_bundle.folder)], str(pictures / "real/person0.jpg")
     assert "nothing to score" in mistake(capsys, *good)
-    assert "a bundle or of a checkpoint" in mistake(capsys, one)
-    assert "a bundle or of a checkpoint" in mistake(
+    assert "no detector is named" in mistake(capsys, one)
+    assert "--bundle and --ckpt_path name two detectors" in mistake(
         capsys, one, *good, "--ckpt_path", crop_bundle.checkpoint
     )
     assert f"{tmp_path}/gone" in mistake(capsys, one, "--bundle", tmp_path / "gone")

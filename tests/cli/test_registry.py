@@ -120,6 +120,7 @@ def test_register_takes_a_bundle_and_says_what_is_next(
         (["delete", "v3.0.0", "--reason", "x"], "is not registered"),
         (["verify", "v1.0.0", "--repair", "true"], "name none"),
         (["export", "v1.0.0", "--out", "mlops"], "exists already"),
+        (["export", "v1.0.0", "--out", "v1.zip"], "are not written"),
         (["diff", "v1.0.0"], "second"),
         (["lst"], "registry list"),
     ],

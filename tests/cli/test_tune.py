@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from deepfake_lightning.cli import main
+from deepfake_lightning.registry import Registry
+from deepfake_lightning.storage import Workspace
 from deepfake_lightning.tuning.study import open_storage, open_study
 from deepfake_lightning.tuning.sweep import read_sweep
 
@@ -22,10 +26,15 @@ SPACE = {"model.lr": {"low": 1e-4, "high": 0.1, "log": True},
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Path) -> Path:
     """Return a sweep file, in the current folder."""
     monkeypatch.chdir(tmp_path)
-    Path("base.yaml").write_text("model: {lr: 0.005}\n")
+    base = {
+        "model": {"lr": 0.005, "backbone": "test_efficientnet", "pretrained": False},
+        "data": {"root": str(faces), "image_size": 32, "batch_size": 8, "num_workers": 0},
+        "trainer": {"max_epochs": 1, "enable_progress_bar": False, "limit_train_batches": 2},
+    }
+    Path("base.yaml").write_text(yaml.safe_dump(base))
     path = Path("sweep.yaml")
     path.write_text(
         yaml.safe_dump({"study": "s", "base": "base.yaml", "trials": 8, "space": SPACE})
@@ -129,6 +138,24 @@ def test_a_database_keeps_the_study(config: Path, capsys: Any) -> None:
     study.add_trial(create_trial(params=values, distributions=WITHIN, value=0.7))
     assert main(["tune", "--config", str(config), "--storage", url, "--trials", "1"]) == 0
     assert f"optuna-dashboard {url}" in capsys.readouterr().out
+
+
+def test_the_best_values_become_a_version(done: Path, capsys: Any) -> None:
+    assert main(["tune", "--config", str(done), "--register", "true"]) == 0
+    assert "v1.0.0" in capsys.readouterr().out
+    bundle = Registry(Workspace.find()).bundle("v1.0.0")
+    trained = bundle.read_json("provenance.json")["config"]["model"]
+    assert trained["lr"] == pytest.approx(0.0032)
+    assert trained["drop_rate"] == pytest.approx(0.25)
+    record = json.loads(Path("mlops/tuning/s/study.json").read_text())
+    assert record["registered"]["version"] == "v1.0.0"
+
+
+def test_the_script_does_the_same(done: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[2] / "scripts/sweep.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--config", str(done)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert "best: trial 5, val/auroc 0.65" in capsys.readouterr().out
 
 
 def test_help_is_light(capsys: Any) -> None:

@@ -23,6 +23,7 @@ from deepfake_lightning.registry import (
     check_wish,
     delete_version,
     register_bundle,
+    repair_registry,
     verify_registry,
 )
 from deepfake_lightning.registry import registering as module
@@ -30,6 +31,10 @@ from deepfake_lightning.registry.folders import remove_leftovers
 from deepfake_lightning.registry.index import Index, write_index
 from deepfake_lightning.registry.record import Source
 from deepfake_lightning.storage import Workspace
+
+
+class Killed(BaseException):
+    """Ends a process as a kill does: nothing catches it."""
 
 
 def test_the_first_is_v1_and_the_next_one_follows(registry: Registry, crop_bundle: Any) -> None:
@@ -110,6 +115,9 @@ def test_an_exported_version_keeps_its_name_and_its_bytes(
     elsewhere = Registry(Workspace(tmp_path / "elsewhere"))
     taken = register_bundle(elsewhere, registry.folder("v2.0.0"), Wish(by="bob"))
     assert taken == entry  # who registered it first is part of what it is
+    (line,) = elsewhere.index().history
+    assert line.by == "bob"
+    assert "registered there by ada" in line.reason
     with pytest.raises(UsageError, match=r"registered already, as v2\.0\.0"):
         register_bundle(elsewhere, registry.folder("v2.0.0"))
     renamed = register_bundle(elsewhere, registry.folder("v2.0.0"), Wish("v2.0.1", by="bob"))
@@ -134,17 +142,90 @@ def test_what_is_cut_short_after_the_folder_is_in_place_is_registered(
     registry: Registry, crop_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_index", killed)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             register_bundle(registry, crop_bundle.folder, Wish(reason="cut short"))
     assert not (registry.root / "metadata.json").exists()
     assert registry.get("v1.0.0").registration.reason == "cut short"
     assert register_bundle(registry, crop_bundle.folder).version == "v1.1.0"
     history = json.loads((registry.root / "metadata.json").read_text())["history"]
     assert [line["version"] for line in history] == ["v1.0.0", "v1.1.0"]
+
+
+@pytest.mark.parametrize("end", [StorageError("the disk is full"), KeyboardInterrupt()])
+def test_what_is_in_place_is_registered_also_where_the_index_cannot_be_written(
+    registry: Registry, crop_bundle: Any, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    def fail(*_: object) -> None:
+        raise end
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_index", fail)
+        assert register_bundle(registry, crop_bundle.folder).version == "v1.0.0"
+    assert registry.bundle("v1.0.0").record.version == "v1.0.0"
+    assert register_bundle(registry, crop_bundle.folder).version == "v1.1.0"  # and both are listed
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_index", fail)
+        assert delete_version(registry, "v1.0.0", reason="a test").version == "v1.0.0"
+    assert [one.version for one in registry.entries()] == ["v1.1.0"]
+
+
+def test_a_folder_in_the_way_is_passed_over(registry: Registry, crop_bundle: Any) -> None:
+    registry.folder("v1.0.0").mkdir(parents=True)
+    assert registry.next() == "v1.1.0"
+    with pytest.raises(UsageError, match="is there already") as error:
+        register_bundle(registry, crop_bundle.folder, Wish("v1.0.0"))
+    assert "pass --version v1.1.0" in error.value.next_step
+    assert register_bundle(registry, crop_bundle.folder).version == "v1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("provenance.json", "[1]"),
+        ("provenance.json", '{"data": "x"}'),
+        ("provenance.json", '{"data": {"licences": [1]}}'),
+        ("registration.json", '{"schema": 1, "version": "v1.0.0", "registered": "t", "by": "e",'
+                              ' "source": {"experiment": "/tmp", "run": "../x"}}'),
+    ],
+)  # fmt: skip
+def test_a_hostile_bundle_is_refused_and_stops_nothing_else(
+    registry: Registry, crop_bundle: Any, copy_bundle: Callable[..., Path], name: str, content: str,
+    replace_file: Callable[[Path, str, bytes], None],
+) -> None:  # fmt: skip
+    folder = copy_bundle(crop_bundle)
+    replace_file(folder, name, content.encode())
+    with pytest.raises(BundleError, match=name):
+        register_bundle(registry, folder)
+    assert registry.entries() == []
+    shutil.copytree(folder, registry.folder("v9.0.0"))  # put there by hand
+    assert register_bundle(registry, crop_bundle.folder, Wish("v1.0.0")).version == "v1.0.0"
+    assert [one.version for one in registry.entries()] == ["v1.0.0"]
+    assert [one.version for one in verify_registry(registry).faults] == ["v9.0.0"]
+
+
+def test_a_card_that_is_no_text_is_refused(
+    registry: Registry, crop_bundle: Any, copy_bundle: Callable[..., Path],
+    replace_file: Callable[[Path, str, bytes], None],
+) -> None:  # fmt: skip
+    folder = copy_bundle(crop_bundle)
+    replace_file(folder, "MODEL_CARD.md", b"\xff\xfe")
+    with pytest.raises(BundleError, match="no text"):
+        register_bundle(registry, folder)
+
+
+def test_a_link_is_no_version(registry: Registry, crop_bundle: Any, tmp_path: Path) -> None:
+    register_bundle(registry, crop_bundle.folder)
+    registry.folder("v1.0.0").rename(tmp_path / "elsewhere")
+    registry.folder("v1.0.0").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RegistryError, match="is a link"):
+        registry.bundle("v1.0.0")
+    assert [one.what for one in verify_registry(registry).faults] == [
+        "is a link or a file, and no folder"
+    ]
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(
@@ -193,6 +274,11 @@ def test_a_damaged_index_says_how_it_is_made_anew(registry: Registry, crop_bundl
         with pytest.raises(RegistryError, match="is damaged") as error:
             registry.entries()
         assert "registry verify --repair" in error.value.next_step
+    (registry.root / "metadata.json").unlink()
+    (registry.root / "metadata.json").mkdir()
+    with pytest.raises(StorageError, match="cannot be read"):  # which repairs nothing
+        repair_registry(registry)
+    (registry.root / "metadata.json").rmdir()
     (registry.root / "metadata.json").write_text('{"schema": 2}')
     with pytest.raises(RegistryError, match="newer than this version reads") as newer:
         registry.entries()

@@ -114,17 +114,36 @@ def test_repair_does_not_bless_another_bundle(three: Registry, crop_bundle: Any)
     assert three.get("v1.1.0").digest == digest
 
 
-def test_a_deleted_version_that_is_copied_back_is_listed_by_repair_alone(
+def test_a_deleted_version_does_not_come_back(
     three: Registry, tmp_path: Path, crop_bundle: Any
 ) -> None:
     copy = shutil.copytree(three.folder("v1.1.0"), tmp_path / "copy")
     delete_version(three, "v1.1.0", reason="a mistake")
     shutil.copytree(copy, three.folder("v1.1.0"))
-    assert "is there again" in faults(three)["v1.1.0"]
     register_bundle(three, crop_bundle.folder)  # a change does not remove it
+    assert three.folder("v1.1.0").is_dir()
+    for found in (verify_registry(three), repair_registry(three)):
+        (fault,) = found.faults
+        assert "was deleted on" in fault.what and "is there again" in fault.what
+        assert "a new number" in fault.next_step
+    assert three.find("v1.1.0") is None
+    entry = register_bundle(three, copy, Wish("v1.4.0"))
+    assert three.bundle("v1.4.0").digest == entry.digest
+
+
+def test_another_bundle_does_not_take_the_place_of_one_that_is_gone(
+    three: Registry, tmp_path: Path, crop_bundle: Any
+) -> None:
+    shutil.rmtree(three.folder("v1.1.0"))
+    assert len(repair_registry(three).repaired) == 1
+    other = Registry(Workspace(tmp_path / "other"))
+    register_bundle(other, crop_bundle.folder, Wish("v1.1.0", by="eve"))
+    shutil.copytree(other.folder("v1.1.0"), three.folder("v1.1.0"))
     found = repair_registry(three)
-    assert found.repaired == ("v1.1.0 was there and is listed again",)
-    assert three.bundle("v1.1.0").record.version == "v1.1.0"
+    assert found.repaired == ()
+    assert [one.what for one in found.faults] == [
+        "is another bundle than the one that was registered"
+    ]
 
 
 def kill_at_random(

@@ -75,10 +75,10 @@ def test_an_address_that_cannot_be_had(host, port):
         listen(host, port)
 
 
-def test_the_command_wants_a_bundle():
+def test_the_command_wants_a_detector():
     with pytest.raises(UsageError, match="--bundle") as caught:
         serve_command()
-    assert "bundle build" in caught.value.next_step
+    assert "--version" in caught.value.next_step
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

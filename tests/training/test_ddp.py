@@ -12,7 +12,8 @@ from pathlib import Path
 
 def test_two_processes_share_one_run(tmp_path: Path, tiny_flags: Callable[..., list[str]]) -> None:
     two = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
-    flags = tiny_flags(tmp_path, *two, "--trainer.max_epochs=1", "--data.num_workers=0")
+    flags = tiny_flags(tmp_path, *two, "--trainer.max_epochs=1", "--data.num_workers=0",
+                       "--register=true")  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "deepfake_lightning", "fit", *flags],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -24,3 +25,5 @@ def test_two_processes_share_one_run(tmp_path: Path, tiny_flags: Callable[..., l
     assert record["status"] == "finished"
     assert (run / "checkpoints/best.ckpt").is_file()
     assert done.stdout.count("best checkpoint") == 1
+    assert record["registered"] == "v1.0.0"  # by one of the two
+    assert [one.name for one in (tmp_path / "registry/models").iterdir()] == ["v1.0.0"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from semver import Version
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.registry.version_names import (
+from deepfake_lightning.schemas.version_names import (
     canonical,
     in_order,
     is_version,
