@@ -133,7 +133,7 @@ def _print_report(verb: str, report: EvaluationReport) -> None:
         page = near(report.folder / "report.html")
         console.print(f"report: {page}", highlight=False, soft_wrap=True)
     if verb == "test" and report.checkpoint is not None:
-        command = f"deepfake-lightning bundle build {report.checkpoint}"
+        command = f"deepfake-lightning evaluate {report.checkpoint}"
         console.print(f"next: {command}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -54,10 +54,10 @@ def test_verdicts_on_the_split_are_as_many_as_the_record_says(calib_checkpoint: 
     assert (fitted.groups, fitted.unscored) == (fitted.reals, 0)
     indicated = verdicts == "manipulation_indicated"
     assert fitted.operating is not None
-    # A threshold is one item's score, whose last bits depend on what is scored with it.
+    # An edge is one item's score, whose last bits depend on what is scored with it.
     assert abs(indicated[~fake].sum() - fitted.operating.false_alarms) <= 1
     assert indicated[fake].mean() == pytest.approx(fitted.operating.tpr)
-    assert abs((verdicts == "inconclusive").sum() - fitted.inconclusive) <= 1
+    assert abs((verdicts == "inconclusive").sum() - fitted.inconclusive) <= 2  # it has two
     assert all(one.guarantee and GUARANTEE_LIMITS in one.guarantee for one in found)
     assert "no clips" in record.why_not["video"]
 

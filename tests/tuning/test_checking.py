@@ -61,8 +61,8 @@ def test_a_base_that_cannot_be_a_trial_is_refused(
 def test_batches_of_other_sizes_would_be_other_pictures(make_sweep: Callable[..., Sweep]) -> None:
     space = {"data.batch_size": {"choices": [8, 16]}}
     assert check_sweep(make_sweep(space=space))["data"]["batch_size"] == 16
-    with pytest.raises(UsageError, match="limit_val_batches is 1"):
-        check_sweep(make_sweep(space=space, overrides={"trainer.limit_val_batches": 1}))
+    with pytest.raises(UsageError, match="limit_val_batches is 4"):
+        check_sweep(make_sweep(space=space, overrides={"trainer.limit_val_batches": 4}))
 
 
 def test_settings_are_those_of_base_and_overrides(make_sweep: Callable[..., Sweep]) -> None:
