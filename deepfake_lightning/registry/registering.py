@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,13 +168,14 @@ def _placed(registry: Registry, bundle: Bundle, version: str) -> Entry:
             sync_folder(folder)
         entry = entry_of(read_records(named))  # verified by whoever gave it, or hashed just now
         named.rename(registry.folder(version))
-        sync_folder(registry.models)
     except OSError as error:
         raise StorageError(
             f"{registry.folder(version)} could not be made: {error.strerror or error}",
             why="nothing was registered",
             next_step="free space or fix permissions there, then run the command again",
         ) from error
+    with suppress(OSError):  # it is there, though a power cut may take it back
+        sync_folder(registry.models)
     return entry
 
 

@@ -13,7 +13,7 @@ from deepfake_lightning.errors import BundleError
 from deepfake_lightning.registry.entries import entry_of, registered
 from deepfake_lightning.registry.folders import version_folders
 from deepfake_lightning.registry.index import Index, read_index
-from deepfake_lightning.registry.record import Change
+from deepfake_lightning.registry.record import Change, Entry
 from deepfake_lightning.storage import write_json
 
 _INTENT = ".deleting-"
@@ -43,23 +43,24 @@ def settled(index: Index, models: Path) -> Index:
     for intent in intents(models):
         if intent.version in index.entries and intent.version not in there:
             index = index.without(intent)
-    for version in sorted(there - index.entries.keys()):
-        index = _adopted(index, models / version)
+    unlisted = [_unlisted(index, models / version) for version in there - index.entries.keys()]
+    found = [entry for entry in unlisted if entry is not None]
+    for entry in sorted(found, key=lambda one: one.registration.registered):
+        index = index.with_entry(entry, registered(entry))
     return index
 
 
-def _adopted(index: Index, folder: Path) -> Index:
-    """Return the index with a version that is there, unless it is no version or was deleted before.
+def _unlisted(index: Index, folder: Path) -> Entry | None:
+    """Return a version that is there, None where it is no version or was deleted before.
 
     It was whole when its folder came to be, and is verified whenever it is opened.
     """
     if index.last_change(folder.name) is not None:
-        return index
+        return None
     try:
-        entry = entry_of(read_records(folder))
+        return entry_of(read_records(folder))
     except BundleError:
-        return index
-    return index.with_entry(entry, registered(entry))
+        return None
 
 
 def intents(models: Path) -> list[Change]:

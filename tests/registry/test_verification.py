@@ -28,7 +28,8 @@ from deepfake_lightning.storage import Workspace
 
 @pytest.fixture
 def three(registry: Registry, crop_bundle: Any) -> Registry:
-    for version in ("v1.0.0", "v1.1.0", "v1.2.0"):
+    # The highest is the oldest: a history made anew has to go by time, and not by name.
+    for version in ("v1.2.0", "v1.0.0", "v1.1.0"):
         register_bundle(registry, crop_bundle.folder, Wish(version, by="ada"))
     return registry
 
