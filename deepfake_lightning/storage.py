@@ -67,6 +67,11 @@ class Workspace:
         return self.root / "deployment" / "config"
 
     @property
+    def serving(self) -> Path:
+        """What the server keeps: tokens, jobs, uploads under way."""
+        return self.root / "serving"
+
+    @property
     def monitoring(self) -> Path:
         """The prediction log, and what is made of it."""
         return self.root / "monitoring"
@@ -88,7 +93,7 @@ def run_of(checkpoint: Path) -> Path | None:
 
 
 @contextmanager
-def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(path: Path, mode: str = "wb", *, rights: int = 0o644) -> Iterator[IO[Any]]:
     """Open a file beside ``path`` and move it there once it is complete on disk.
 
     A crash, an exception or a full disk leaves what was at ``path`` before.
@@ -96,6 +101,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     Args:
         path: the file to write; its folder is created.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
+        rights: of the file, as chmod has them.
 
     Raises:
         StorageError: the machine refused the write (disk full, no permission).
@@ -113,7 +119,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            aside.chmod(0o644)  # temporary files are private; what they become is not
+            aside.chmod(rights)  # temporary files are private; most that they become are not
             aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:

@@ -156,7 +156,7 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 def test_the_table_says_what_works() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| (works|not yet)", README, re.MULTILINE)
     names = {
-        re.match(r"(data |bundle |registry )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
+        re.match(r"(data |bundle |log |registry |token )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
         for cell, state in rows
         for command in re.findall(r"`([^`]+)`", cell)
     }

@@ -99,6 +99,26 @@ COMMANDS: dict[str, Command] = {
         "fit --config configs/b0.yaml --data.root FOLDER",
         takes_args=True,
     ),
+    "log erase": Command(
+        "erase a request from the prediction log",
+        "deepfake_lightning.cli.log:erase",
+        "log erase 018bcfe5687b7c0ba10cfc265c57643e",
+    ),
+    "log export": Command(
+        "write the prediction log to a Parquet file",
+        "deepfake_lightning.cli.log:export",
+        "log export --out predictions.parquet --start 2026-01-01",
+    ),
+    "log prune": Command(
+        "remove old requests from the prediction log",
+        "deepfake_lightning.cli.log:prune",
+        "log prune --days 90",
+    ),
+    "log show": Command(
+        "show what is in the prediction log: requests, verdicts, labels, gaps",
+        "deepfake_lightning.cli.log:show",
+        "log show",
+    ),
     "predict": Command(
         "score pictures and clips",
         "deepfake_lightning.cli.predict:predict",
@@ -160,6 +180,21 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.training:test",
         "test --ckpt_path mlops/runs/deepfake-detection/v1.0.0/checkpoints/best.ckpt",
         takes_args=True,
+    ),
+    "token create": Command(
+        "make a token for a caller of the server",
+        "deepfake_lightning.cli.token:create",
+        "token create newsroom --scopes predict,feedback --rate 600/minute --days 90",
+    ),
+    "token list": Command(
+        "list the tokens: whose, for what, until when",
+        "deepfake_lightning.cli.token:list_tokens",
+        "token list",
+    ),
+    "token revoke": Command(
+        "take a token's rights away, also on servers that run",
+        "deepfake_lightning.cli.token:revoke",
+        "token revoke newsroom",
     ),
     "tune": Command(
         "search better hyperparameters, on validation",

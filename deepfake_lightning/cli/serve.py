@@ -3,74 +3,155 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from deepfake_lightning.cli.detector_choice import check_one, registered_bundle
+from deepfake_lightning.cli.detector_choice import check_one
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace
+
+if TYPE_CHECKING:
+    import socket
+
+    from deepfake_lightning.serving.following import Fleet
+    from deepfake_lightning.serving.settings import Settings
 
 
 def serve(
     version: str | None = None,
     bundle: str | None = None,
+    env: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
+    processes: int = 1,
     workers: int | None = None,
     device: str = "cpu",
     token_file: str | None = None,
+    rate: str | None = None,
+    deadline: float = 30.0,
+    queue: int | None = None,
     log: str | None = None,
+    logs: str | None = None,
     workspace: str | None = None,
 ) -> int:
-    """Answer requests over HTTP: a picture in, an assessment out.
+    """Answer requests over HTTP: a picture or clip in, an assessment out; with a page at `/`.
 
-    Without a token only this machine is answered. The token comes from the variable
-    DEEPFAKE_TOKEN or from a file; callers send it as `Authorization: Bearer TOKEN`.
+    Without a token only this machine is answered. Tokens of callers are made with `token create`;
+    the operator's own comes from the variable DEEPFAKE_TOKEN or from a file. Callers send it as
+    `Authorization: Bearer TOKEN`.
 
     Args:
-        version: of the registry, v1.0.0, or the environment that one serves: production.
-        bundle: folder of the detector's bundle, instead.
+        version: of the registry, v1.0.0.
+        bundle: folder of a detector's bundle, instead.
+        env: environment whose file says which versions serve, production; changes are followed.
         host: address to listen on; any but this machine's own needs a token.
         port: to listen on; 0 picks a free one.
-        workers: pictures scored at a time (default: one for each core).
+        processes: that answer requests, each with its own copy of the detector.
+        workers: processes of each that decode (default: one for each core, two at least).
         device: cpu (through ONNX), or cuda, cuda:1, ... (through PyTorch).
-        token_file: file with the token.
+        token_file: file with the operator's token.
+        rate: how often a caller may ask whose token does not say it, 600/minute.
+        deadline: seconds in which a request is answered or refused.
+        queue: requests that may wait (default: 16 for each worker); others get 503.
         log: prediction log, a path or a database URL (default: monitoring/predictions.db in the
             workspace).
+        logs: folder of the server's own log, JSON lines; - is stderr (default: monitoring/logs in
+            the workspace).
         workspace: where the workspace is (default: mlops).
     """
-    check_one(version=version, bundle=bundle)
+    check_one(version=version, bundle=bundle, env=env)
+    _check_numbers(processes=processes, workers=workers, queue=queue, deadline=deadline)
+    from deepfake_lightning.serving.callers import parse_rate
+    from deepfake_lightning.serving.server import check_address, listen, read_token, url_of
+    from deepfake_lightning.serving.settings import Bounds, Settings
+    from deepfake_lightning.serving.tokens import FILE as TOKENS
+    from deepfake_lightning.serving.tokens import TokenStore
+
+    found = Workspace.find(workspace)
+    settings = Settings(
+        workspace=found.root.absolute(),
+        version=version,
+        bundle=Path(bundle) if bundle else None,
+        environment=env,
+        processes=processes,
+        workers=workers,
+        device=device,
+        token=read_token(token_file),
+        rate=parse_rate(rate) if rate else None,
+        log=log,
+        logs=logs or str((found.monitoring / "logs").absolute()),
+        bounds=Bounds(queue=queue, deadline=deadline),
+    )
+    asks = settings.token is not None or bool(TokenStore(found.serving / TOKENS))
+    check_address(host, asks)
+    with listen(host, port) as listener:
+        from deepfake_lightning.monitoring import PredictionLog  # slow, as is what follows
+        from deepfake_lightning.serving.service import log_place
+
+        PredictionLog(log_place(settings)).close()  # what is wrong with it is said here
+        if processes > 1:
+            from deepfake_lightning.serving.metrics_files import prepare_multiprocess
+
+            with TemporaryDirectory(prefix="deepfake-metrics-") as folder:
+                prepare_multiprocess(Path(folder))
+                _run(settings, listener, url_of(listener), asks)
+        else:
+            _run(settings, listener, url_of(listener), asks)
+    return 0
+
+
+def _check_numbers(
+    *, processes: int, workers: int | None, queue: int | None, deadline: float
+) -> None:
+    if processes < 1:
+        raise UsageError(f"--processes {processes} leaves nobody to answer",
+                         next_step="pass 1 or more")  # fmt: skip
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} leaves nobody to work", next_step="pass 1 or more")
-    from deepfake_lightning.monitoring import PredictionLog
-    from deepfake_lightning.serving.app import create_app
-    from deepfake_lightning.serving.server import check_address, listen, read_token, run, url_of
+    if queue is not None and queue < 0:
+        raise UsageError(f"--queue {queue} is below 0", next_step="pass 0 or more")
+    if not deadline > 0:
+        raise UsageError(f"--deadline {deadline:g} leaves no time", next_step="pass seconds")
 
-    token = read_token(token_file)
-    check_address(host, token)
-    place = log or Workspace.find(workspace).monitoring / "predictions.db"
-    with listen(host, port) as listener, PredictionLog(place) as predictions:
-        # Slow, and so after all that can fail.
-        from deepfake_lightning.bundle import load_bundle
-        from deepfake_lightning.inference import EngineSource
-        from deepfake_lightning.inference.golden_check import golden_difference
 
-        if version is not None:
-            loaded = registered_bundle(version, workspace)
-        else:
-            loaded = load_bundle(Path(str(bundle)))
-        engine = EngineSource(loaded.folder, device=device, digest=loaded.digest).open()
-        golden_difference(engine, loaded)  # it scores as it was measured
-        app = create_app(engine, predictions, token=token, workers=workers)
-        url = url_of(listener)
-        key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if token else ""
-        drawn = "trained on drawn faces: it says nothing of real ones\n" if engine.is_demo else ""
-        Console().print(
-            f"serving {engine.version} on {url} (log: {predictions.name})\n"
-            f"{drawn}try: curl{key} --data-binary @face.jpg {url}/v1/predict",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        run(app, listener)
-    return 0
+def _run(settings: Settings, listener: socket.socket, url: str, asks: bool) -> None:
+    from deepfake_lightning.serving.metrics import Metrics
+    from deepfake_lightning.serving.process import AppMaker, log_to
+    from deepfake_lightning.serving.server import run, run_processes
+    from deepfake_lightning.serving.service import open_fleet
+
+    metrics = Metrics()
+    with open_fleet(settings, metrics) as fleet:
+        _say(settings, fleet, url, asks)
+        if settings.processes == 1:
+            from deepfake_lightning.serving.app import create_app
+
+            log_to(settings)
+            run(create_app(settings, fleet=fleet, metrics=metrics), listener)
+            return
+    # They were opened here to see that they serve; each process opens its own.
+    run_processes(AppMaker(settings), listener, settings.processes)
+
+
+def _say(settings: Settings, fleet: Fleet, url: str, asks: bool) -> None:
+    lineup = fleet.current()
+    shares = zip(lineup.serving, lineup.shares, strict=True)
+    versions = " and ".join(
+        one.engine.version if share == 1 else f"{one.engine.version} ({share:.0%})"
+        for one, share in shares
+    )
+    of = f" as {lineup.environment}" if lineup.environment else ""
+    drawn = any(one.engine.is_demo for one in lineup.serving)
+    key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if asks else ""
+    lines = [
+        f"serving {versions or 'nothing yet'}{of} on {url} (page: {url}/, API: {url}/docs)",
+        "trained on drawn faces: it says nothing of real ones" if drawn else "",
+        ""
+        if versions
+        else f"nothing is deployed in {lineup.environment}: it serves once something is",
+        f"logs: {settings.logs}",
+        f"try: curl{key} --data-binary @face.jpg {url}/v1/predict",
+    ]
+    Console().print("\n".join(filter(None, lines)), highlight=False, markup=False, soft_wrap=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ from numpy.typing import NDArray
 
 from deepfake_lightning.errors import BundleError, MediaError
 from deepfake_lightning.inference.runtime import Runtime
-from deepfake_lightning.inference.seeing import Look, Seen, Viewer
-from deepfake_lightning.inference.stages import StageClock
+from deepfake_lightning.inference.seeing import Look, Progress, Seen, Viewer
+from deepfake_lightning.inference.sighting import Sighting
+from deepfake_lightning.inference.stages import Stage, StageClock
 from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.media import VIDEO_LIMITS, Limits, media_kind, to_input
 from deepfake_lightning.media.quality import quality
@@ -22,6 +25,7 @@ from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import (
     Assessment,
     Calibration,
+    Examined,
     Preprocess,
     ScoredFace,
     ScoredTrack,
@@ -90,6 +94,7 @@ class Engine:
         media_type: MediaType | None = None,
         already_cropped: bool | None = None,
         stages: StageClock | None = None,
+        progress: Progress | None = None,
     ) -> Assessment:
         """Assess a picture or a clip.
 
@@ -103,10 +108,11 @@ class Engine:
                 pictures are taken for that where the bundle's ``input`` is ``crop``, if there is
                 a face in them.
             stages: a new clock, to be read when this is done.
+            progress: told of each frame of a clip.
         """
         title = name or (str(source) if isinstance(source, Path) else "the upload")
         kind = media_type or media_kind(source)
-        look = Look(stages=stages or StageClock())
+        look = Look(stages=stages or StageClock(), progress=progress)
         viewer = self._viewer()
         if kind == "video":
             seen = viewer.clip(source, look, self._limits, already_cropped is True)
@@ -145,6 +151,12 @@ class Engine:
         found = [self.runtime.run(self._inputs(part))[0] for part in parts]
         return np.concatenate(found) if found else np.zeros(0, np.float32)
 
+    def outputs(
+        self, crops: Sequence[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits [N] and features [N, F] of face crops, in one run of the network."""
+        return self.runtime.run(self._inputs(crops))
+
     def _viewer(self) -> Viewer:
         viewer: Viewer | None = getattr(self._own, "viewer", None)
         if viewer is None:
@@ -166,66 +178,111 @@ class Engine:
         if faults:
             look.note(f"{len(faults)} of {len(pictures)} pictures cannot be read")
 
+    def conclude(
+        self,
+        name: str,
+        sighting: Sighting,
+        logits: Sequence[float],
+        *,
+        seconds: float,
+        network: float,
+    ) -> Assessment:
+        """Return the assessment of what was seen and scored elsewhere; :meth:`assess` equals it.
+
+        Args:
+            name: what the result calls the item.
+            sighting: of the item, with this engine's preprocessing.
+            logits: of its faces, in order.
+            seconds: that all of it took.
+            network: of these, for the network.
+
+        Raises:
+            BundleError: a logit is not a finite number.
+        """
+        faces = self._faces(sighting.seen, logits)
+        times = _times(seconds, {**sighting.seconds, "network": network})
+        if sighting.fault is not None:
+            found = self.without_score(name, sighting.kind, "unreadable", sighting.fault)
+            return replace(found, milliseconds=times)
+        return self._concluded(
+            name, sighting.kind, faces, sighting.quality, times, sighting.no_face,
+            sighting.notes, sighting.examined,
+        )  # fmt: skip
+
     def _assess(self, name: str, kind: MediaType, seen: Iterable[Seen], look: Look) -> Assessment:
         started = time.perf_counter()
         try:
-            scored = self._score(seen, look.stages)
+            faces, qualities = self._score(seen, look.stages)
         except MediaError as error:
             found = self.without_score(name, kind, "unreadable", error.what)
-            return replace(found, milliseconds=_times(started))
-        if not scored.faces:
-            found = self.without_score(name, kind, "no_face", look.no_face)
-            return replace(
-                found, notes=tuple(look.notes), examined=look.examined,
-                milliseconds=_times(started),
-            )  # fmt: skip
-        tracks = self._tracks(scored.faces)
+            return replace(found, milliseconds=_times(time.perf_counter() - started))
+        times = _times(time.perf_counter() - started, look.stages.seconds)
+        return self._concluded(
+            name, kind, faces, qualities, times, look.no_face, tuple(look.notes), look.examined
+        )
+
+    def _concluded(
+        self,
+        name: str,
+        kind: MediaType,
+        faces: Sequence[ScoredFace],
+        qualities: Mapping[str, float],
+        times: dict[str, float],
+        no_face: str,
+        notes: tuple[str, ...],
+        examined: Examined | None,
+    ) -> Assessment:
+        if not faces:
+            found = self.without_score(name, kind, "no_face", no_face)
+            return replace(found, notes=notes, examined=examined, milliseconds=times)
+        tracks = self._tracks(faces)
         logit = max(track.logit for track in tracks)
         fitted = self.calibration.of(kind)
         return Assessment(
             name, "ok", self.version, kind,
-            notes=tuple(look.notes),
+            notes=notes,
             logit=logit,
             score=probability(calibrated(logit, fitted)),
             calibrated=fitted is not None,
             verdict=verdict(logit, fitted),
             guarantee=self._promises[kind],
             tracks=tracks,
-            faces=tuple(scored.faces),
-            examined=look.examined,
-            quality={key: total / len(scored.faces) for key, total in scored.quality.items()},
-            milliseconds=_times(started, look.stages.seconds["network"]),
+            faces=tuple(faces),
+            examined=examined,
+            quality=dict(qualities),
+            milliseconds=times,
             bundle=self.digest,
             demo=self.is_demo,
         )  # fmt: skip
 
-    def _score(self, seen: Iterable[Seen], stages: StageClock) -> _Scored:
-        scored, batch = _Scored(), []
-        for each in seen:
-            batch.append(each)
-            if len(batch) == BATCH:
-                self._run(batch, scored, stages)
-                batch = []
-        if batch:
-            self._run(batch, scored, stages)
-        return scored
+    def _score(
+        self, seen: Iterable[Seen], stages: StageClock
+    ) -> tuple[list[ScoredFace], dict[str, float]]:
+        """Return the scored faces, and the mean of each image-quality feature over them."""
+        faces: list[ScoredFace] = []
+        totals: dict[str, float] = {}
+        seen = iter(seen)
+        while batch := list(islice(seen, BATCH)):
+            inputs = self._inputs([each.image for each in batch])
+            with stages.stage("network"):
+                logits, _ = self.runtime.run(inputs)
+            faces += self._faces(batch, logits.tolist())
+            for each in batch:
+                for key, value in quality(each.image).items():
+                    totals[key] = totals.get(key, 0.0) + value
+        return faces, {key: total / len(faces) for key, total in totals.items()}
 
-    def _run(self, batch: list[Seen], scored: _Scored, stages: StageClock) -> None:
-        inputs = self._inputs([seen.image for seen in batch])
-        with stages.stage("network"):
-            logits, _ = self.runtime.run(inputs)
-        if not np.isfinite(logits).all():
+    def _faces(self, seen: Sequence[Seen], logits: Sequence[float]) -> list[ScoredFace]:
+        if not all(map(math.isfinite, logits)):
             raise BundleError(
                 f"{self.version} gives a score that is not a number",
                 why="its weights are damaged, or its numbers overflow",
                 next_step="use another version",
             )
-        for seen, logit in zip(batch, logits.tolist(), strict=True):
-            scored.faces.append(
-                ScoredFace(logit, seen.track, seen.frame, seen.timestamp_ms, seen.box, seen.picture)
-            )
-            for key, value in quality(seen.image).items():
-                scored.quality[key] = scored.quality.get(key, 0.0) + value
+        return [
+            ScoredFace(logit, at.track, at.frame, at.timestamp_ms, at.box, at.picture)
+            for at, logit in zip(seen, logits, strict=True)
+        ]
 
     def _inputs(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         return np.stack([to_input(crop, self.preprocess) for crop in crops])
@@ -244,13 +301,7 @@ class Engine:
         )
 
 
-@dataclass
-class _Scored:
-    faces: list[ScoredFace] = field(default_factory=list)
-    quality: dict[str, float] = field(default_factory=dict)
-
-
-def _times(started: float, network: float = 0.0) -> dict[str, float]:
-    total = time.perf_counter() - started
-    times = {"media": total - network, "network": network, "total": total}
+def _times(total: float, stages: Mapping[Stage, float] | None = None) -> dict[str, float]:
+    stages = stages or {}
+    times = {"media": total - stages.get("network", 0.0), **stages, "total": total}
     return {name: round(1000 * seconds, 3) for name, seconds in times.items()}

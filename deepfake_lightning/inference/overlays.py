@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -16,12 +16,14 @@ from deepfake_lightning.inference.verdicts import calibrated, probability, verdi
 from deepfake_lightning.media import open_video, read_image
 from deepfake_lightning.media.overlay import draw_faces, sheet
 from deepfake_lightning.schemas import Assessment, ScoredFace
-from deepfake_lightning.schemas.calibration import ItemCalibration
+from deepfake_lightning.schemas.calibration import ItemCalibration, MediaType
 from deepfake_lightning.storage import atomic_write
 
 _MOST_FRAMES = 6
 _MOST_BYTES = 180  # of a name: 255 less a suffix, and what it is called while it is written
 _MOST_PIXELS = 65_500  # on a side: JPEG cannot have more
+Shown = tuple[NDArray[np.uint8], list[ScoredFace], str]
+"""A picture to draw, the faces in it, and what to write below."""
 _FLAGGED: dict[str | None, bool] = {"manipulation_indicated": True, "no_indication": False}
 
 
@@ -64,24 +66,55 @@ def write_overlay(
     Raises:
         MediaError: it cannot be read any more.
     """
+    if item.is_frames:
+        data = _drawn(_pictures(item, found), "video", found, calibration)
+    else:
+        data = draw_media(item.pictures[0].path, item.media_type or "image", found, calibration)
+    if data:
+        with atomic_write(path) as file:
+            file.write(data)
+
+
+def draw_media(
+    source: Path | bytes,
+    kind: MediaType,
+    found: Assessment,
+    calibration: ItemCalibration | None = None,
+) -> bytes:
+    """Return a JPEG of one picture or clip, drawn as :func:`write_overlay` does.
+
+    Empty where none of a clip's frames can be read by itself.
+
+    Raises:
+        MediaError: it cannot be read any more.
+    """
+    shown = _clip(source, found) if kind == "video" else _picture(source, found)
+    return _drawn(shown, kind, found, calibration)
+
+
+def _drawn(
+    shown: Iterator[Shown],
+    kind: MediaType,
+    found: Assessment,
+    calibration: ItemCalibration | None,
+) -> bytes:
     said = {each.track: verdict(each.logit, calibration) for each in found.tracks}
     drawn = [
         (draw_faces(image, faces,
                     scores=[probability(calibrated(face.logit, calibration)) for face in faces],
                     flagged=[_FLAGGED.get(said[face.track]) for face in faces]), caption)
-        for image, faces, caption in _frames(item, found)
+        for image, faces, caption in shown
     ]  # fmt: skip
     if not drawn:
-        return
-    if item.media_type == "image":
+        return b""
+    if kind == "image":
         image = _within_limit(drawn[0][0])
     else:
         image = sheet([image for image, _ in drawn], [text for _, text in drawn], _title(found))
     data = cv2.imencode(
         ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92]
     )
-    with atomic_write(path) as file:
-        file.write(data[1].tobytes())
+    return bytes(data[1])
 
 
 def _within_limit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -101,26 +134,33 @@ def _title(found: Assessment) -> str:
     return f"{said}, {found.score:.3f} ({found.version}{drawn}){notes}\n{found.name}"
 
 
-def _frames(
-    item: Item, found: Assessment
-) -> Iterator[tuple[NDArray[np.uint8], list[ScoredFace], str]]:
-    """Yield the pictures to draw, the faces in each, and what to write below."""
-    if item.media_type == "image":
-        yield read_image(item.pictures[0].path), list(found.faces), ""
-        return
+def _picture(source: Path | bytes, found: Assessment) -> Iterator[Shown]:
+    yield read_image(source), list(found.faces), ""
+
+
+def _clip(source: Path | bytes, found: Assessment) -> Iterator[Shown]:
+    groups = _best(found, lambda face: face.frame)
+    with open_video(source) as video:
+        for frame in video.read(list(groups)):
+            yield frame.image, groups[frame.index], _caption(groups[frame.index])
+
+
+def _pictures(item: Item, found: Assessment) -> Iterator[Shown]:
+    """Yield the pictures of a clip of which there are pictures alone."""
+    groups = _best(found, lambda face: face.picture)
+    for key, faces in groups.items():
+        yield read_image(item.pictures[key].path), faces, _caption(faces)
+
+
+def _best(
+    found: Assessment, key_of: Callable[[ScoredFace], int | None]
+) -> dict[int, list[ScoredFace]]:
+    """Return the faces of the frames with the highest scores, in the order of the frames."""
     groups: dict[int, list[ScoredFace]] = {}
     for face in found.faces:
-        key = face.picture if item.is_frames else face.frame
-        groups.setdefault(key or 0, []).append(face)
+        groups.setdefault(key_of(face) or 0, []).append(face)
     best = sorted(groups, key=lambda key: -max(face.logit for face in groups[key]))
-    chosen = sorted(best[:_MOST_FRAMES])
-    if item.is_frames:
-        for key in chosen:
-            yield read_image(item.pictures[key].path), groups[key], _caption(groups[key])
-        return
-    with open_video(item.pictures[0].path) as video:
-        for frame in video.read(chosen):
-            yield frame.image, groups[frame.index], _caption(groups[frame.index])
+    return {key: groups[key] for key in sorted(best[:_MOST_FRAMES])}
 
 
 def _caption(faces: list[ScoredFace]) -> str:

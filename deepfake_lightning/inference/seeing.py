@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from deepfake_lightning.media import (
     read_image,
     resize,
 )
+from deepfake_lightning.media.images import MAX_PIXELS
 from deepfake_lightning.schemas import Examined, Preprocess, Sampling
 
 _LIKE_A_CROP = 0.85  # crop wanted over the picture: 0.87 to 1.35 for crops with a margin of 1.3
 _SQUARE_ENOUGH = 1.25
 _MUCH_SMALLER = 0.6
+Progress = Callable[[int, int], None]
+"""Told how many frames have been looked at, and how many will be."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Look:
     no_face: str = "no face was found"
     examined: Examined | None = None
     stages: StageClock = field(default_factory=StageClock)
+    progress: Progress | None = None
 
     def note(self, text: str) -> None:
         """Note something, once: what holds of one picture of a clip often holds of all."""
@@ -79,15 +83,19 @@ class Viewer:
         self._faces = FaceReader(preprocess) if preprocess.input != "whole" else None
 
     def picture(
-        self, source: Path | bytes, look: Look, already_cropped: bool | None
+        self,
+        source: Path | bytes,
+        look: Look,
+        already_cropped: bool | None,
+        max_pixels: int = MAX_PIXELS,
     ) -> Iterator[Seen]:
         """Yield the faces of a picture, or the whole of one that is a crop.
 
         Raises:
-            MediaError: it cannot be read.
+            MediaError: it cannot be read, or claims more pixels than that.
         """
         with look.stages.stage("decode"):
-            image = read_image(source)
+            image = read_image(source, max_pixels)
         assumed = already_cropped is None and self._preprocess.input == "crop"
         if self._faces is None or already_cropped or (assumed and self._may_be_crop(image, look)):
             yield Seen(resize(image, self._preprocess))
@@ -138,6 +146,8 @@ class Viewer:
             def frames() -> Iterator[Frame]:
                 for frame in look.stages.each("decode", video.read(wanted)):
                     looked_at.append(frame.index)
+                    if look.progress is not None:
+                        look.progress(len(looked_at), len(wanted))
                     yield frame
 
             if self._preprocess.input == "crop" and not already_cropped:

@@ -52,8 +52,12 @@ def media_kind(source: Path | bytes) -> Literal["image", "video"]:
         return "image"
 
 
-def read_image(source: Path | bytes) -> NDArray[np.uint8]:
+def read_image(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a picture from a file, or from its bytes.
+
+    Args:
+        source: which.
+        max_pixels: that it may claim.
 
     Returns:
         uint8 [H, W, 3], RGB, turned upright as its EXIF orientation says; grey, palette, CMYK
@@ -63,7 +67,7 @@ def read_image(source: Path | bytes) -> NDArray[np.uint8]:
         MediaError: it is missing, empty, too large or not a JPEG, PNG, WebP, BMP or TIFF; the
             message begins with the path, or with ``the upload``.
     """
-    data, known = _read_bytes(source)
+    data, known = _read_bytes(source, max_pixels)
     image = _decode(data, known, cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise MediaError(
@@ -120,7 +124,7 @@ def _is_truncated(data: bytes) -> bool:
     return False
 
 
-def _read_bytes(source: Path | bytes) -> tuple[bytes, bool]:
+def _read_bytes(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> tuple[bytes, bool]:
     """Return a picture within the limits, and whether it is of a kind whose size is known."""
     name = _name(source)
     try:
@@ -142,9 +146,9 @@ def _read_bytes(source: Path | bytes) -> tuple[bytes, bool]:
             next_step="fetch it again, or remove it",
         )
     width, height = picture_size(data)
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise MediaError(
-            f"{name} claims {width} x {height} pixels, more than the limit of {MAX_PIXELS:,}",
+            f"{name} claims {width} x {height} pixels, more than the limit of {max_pixels:,}",
             why="a small file can claim more pixels than memory holds",
             next_step="shrink or remove it",
         )

@@ -18,6 +18,21 @@ _CONTAINERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,h264,hevc,m4v,
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _CONTAINER_STARTS = (b"\x1aE\xdf\xa3", b"RIFF", b"\x30\x26\xb2\x75", b"FLV", b"OggS", b"\0\0\1\xba")
+_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_STREAM_STARTS = (b"\0\0\1", b"\0\0\0\1", b"DKIF", b"\x12\0")  # MPEG, H.264, HEVC, IVF, AV1
+_TS_PACKET, _M2TS_PACKET = 188, 192
+
+
+def starts_like_video(head: bytes) -> bool:
+    """Return whether first bytes of a file (200 or more of them tell best) may be a video's."""
+    riff = head.startswith(b"RIFF") and head[8:11] == b"AVI"
+    if riff or head[4:8] in _FIRST_BOXES or head.startswith(_STREAM_STARTS):
+        return True
+    if head[:1] == b"G" and head[_TS_PACKET : _TS_PACKET + 1] == b"G":
+        return True
+    if head[4:5] == b"G" and head[4 + _M2TS_PACKET : 5 + _M2TS_PACKET] == b"G":
+        return True
+    return head.startswith(_CONTAINER_STARTS) and not head.startswith(b"RIFF")
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,38 @@
-"""The tables of the prediction log, and how a database is opened and given them."""
+"""The tables of the prediction log, as the newest migration leaves them."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Double,
-    Engine,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    select,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from deepfake_lightning.errors import UsageError
+SCHEMA = 2
 
-SCHEMA = 1
-BUSY_MS = 5000  # a writer waits this long for another one's lock
+tables = MetaData()
 
-_tables = MetaData()
 
-log_schema = Table("log_schema", _tables, Column("version", Integer, primary_key=True))
+def _number() -> Column[int]:
+    # SQLite numbers rows by itself only where the type is called INTEGER.
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+# Read before anything else; programs that know fewer revisions refuse the log by it.
+log_schema = Table("log_schema", tables, Column("version", Integer, primary_key=True))
 
 requests = Table(
     "requests",
-    _tables,
+    tables,
     Column("id", String(64), primary_key=True),
     Column("ts_us", BigInteger, nullable=False),
     Column("version", Text, nullable=False),
@@ -53,15 +46,21 @@ requests = Table(
     Column("latency_us", BigInteger, nullable=False),
     Column("media_us", BigInteger),
     Column("network_us", BigInteger),
+    Column("environment", Text),
+    Column("experiment", Text),
+    Column("client", Text),
+    Column("variant", Text),
+    Column("queue_us", BigInteger),
+    Column("decode_us", BigInteger),
+    Column("faces_us", BigInteger),
     # The time alone: with (version, ts_us) SQLite reads the whole index to group by version.
     Index("requests_ts_us", "ts_us"),
 )
 
 item_scores = Table(
     "item_scores",
-    _tables,
-    # SQLite numbers rows by itself only where the type is called INTEGER.
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    tables,
+    _number(),
     Column("request_id", ForeignKey(requests.c.id, ondelete="CASCADE"), nullable=False),
     Column("item", Integer, nullable=False),
     Column("status", Text, nullable=False),
@@ -70,82 +69,78 @@ item_scores = Table(
     Column("calibrated", Boolean, nullable=False),
     Column("faces", Integer, nullable=False),
     Column("tracks", Integer, nullable=False),
+    Column("version", Text, nullable=False, server_default=""),
+    Column("bundle", Text, nullable=False, server_default=""),
+    Column("variant", Text, nullable=False, server_default="serving"),
+    Column("verdict", Text),
+    Column("network_us", BigInteger),
+    Column("brightness", Double),
+    Column("contrast", Double),
+    Column("saturation", Double),
+    Column("sharpness", Double),
+    Column("noise", Double),
+    Column("blockiness", Double),
+    Column("projection", LargeBinary),
     Index("item_scores_request_id", "request_id"),
 )
 
+labels = Table(
+    "labels",
+    tables,
+    _number(),
+    Column("request_id", ForeignKey(requests.c.id, ondelete="CASCADE"), nullable=False),
+    Column("ts_us", BigInteger, nullable=False),
+    Column("label", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("client", Text),
+    Column("source", Text, nullable=False),
+    Column("note", Text),
+    Index("labels_request_id", "request_id"),
+)
 
-def log_url(place: str | Path) -> URL:
-    """Return the address of a log: a path is an SQLite file.
+# Times of which requests were answered and are not in the log.
+gaps = Table(
+    "gaps",
+    tables,
+    _number(),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
 
-    Raises:
-        UsageError: an address that cannot be parsed, or a database in memory, which each thread
-            would have one of. The text given is not repeated: it may hold a password.
-    """
-    if isinstance(place, Path) or "://" not in place:
-        return URL.create("sqlite", database=str(place))
-    advice = "pass a path, or an address such as postgresql+psycopg://USER@HOST/DATABASE"
-    try:
-        url = make_url(place)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise UsageError(
-            "the prediction log's address cannot be parsed", next_step=advice
-        ) from None
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise UsageError("the prediction log cannot be kept in memory", next_step=advice)
-    return url
+# Minutes of which something was written since their roll-up was made; a row for each change.
+dirty_minutes = Table(
+    "dirty_minutes",
+    tables,
+    _number(),
+    Column("start_us", BigInteger, nullable=False),
+    Index("dirty_minutes_start_us", "start_us"),
+)
 
+COUNTS = (
+    "requests", "status_2xx", "status_4xx", "status_5xx", "status_503", "latency_us",
+    "items", "no_face", "unreadable",
+    "manipulation_indicated", "no_indication", "inconclusive", "not_assessable",
+    "labelled", "tp", "fp", "tn", "fn",
+)  # fmt: skip
+KEYS = ("environment", "version", "variant", "media_type", "route")
 
-def connect(url: URL) -> Engine:
-    """Return an engine for ``url``; nothing is opened yet.
+rollups = Table(
+    "rollups",
+    tables,
+    Column("span_s", Integer, primary_key=True, autoincrement=False),
+    Column("start_us", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text, primary_key=True) for name in KEYS),
+    *(Column(name, BigInteger, nullable=False) for name in COUNTS),
+    *(Column(name, LargeBinary, nullable=False)
+      for name in ("latency", "scores", "stages", "quality")),
+)  # fmt: skip
 
-    Raises:
-        UsageError: there is no driver for this kind of database.
-    """
-    try:
-        engine = create_engine(url, pool_pre_ping=True)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UsageError(
-            f"there is no driver for the prediction log's database ({url.drivername})",
-            next_step="install one (`pip install 'psycopg[binary]'` for PostgreSQL), or pass the "
-            "path of an SQLite file",
-        ) from error
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")  # first: the next one may have to wait
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-    cursor.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last rows, no more
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def create_tables(engine: Engine, name: str) -> None:
-    """Make the tables that are missing.
-
-    Args:
-        engine: of the database.
-        name: what the log is called in messages.
-
-    Raises:
-        UsageError: the log was written by a newer version; nothing is changed.
-    """
-    with engine.begin() as connection:
-        found = None
-        if inspect(connection).has_table(log_schema.name):
-            found = connection.scalar(select(log_schema.c.version))
-        if found is not None and found > SCHEMA:
-            raise UsageError(
-                f"the prediction log {name} was written by a newer version (schema {found}, "
-                f"this one knows {SCHEMA})",
-                next_step="update deepfake-lightning, or pass another log",
-            )
-        for table in _tables.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
-        if found is None:
-            connection.execute(insert(log_schema).values(version=SCHEMA))
+# Rows of requests that came before this time are gone, and their roll-ups are final.
+log_state = Table(
+    "log_state",
+    tables,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("pruned_before_us", BigInteger, nullable=False),
+)

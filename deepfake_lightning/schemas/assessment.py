@@ -96,7 +96,9 @@ class Assessment:
         tracks, faces: what the item's score is made of.
         examined: of a clip.
         quality: mean of each image-quality feature over the faces (``media.quality``).
-        milliseconds: ``media`` (reading, decoding, faces), ``network``, ``total``.
+        milliseconds: ``total``, of which ``network``, and ``media`` for all else; of that
+            ``decode`` (reading and decoding) and ``faces`` (finding and cutting them out). A
+            server adds ``queue``: waiting.
         version: of the detector.
         bundle: SHA-256 that tells the detector from all others: its bundle's digest, or the
             checkpoint's.

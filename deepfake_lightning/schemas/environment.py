@@ -53,6 +53,8 @@ class EnvironmentRecord(BaseModel):
         schema_version: version of this record (``schema`` in the file).
         serving: the versions that answer; their shares sum to 1. Empty where nothing is deployed.
         shadow: versions that score the same requests and do not answer.
+        experiment: that deals the clients to the versions; None: the environment's name. Another
+            one deals them anew.
         changed: UTC, RFC 3339.
         by: who changed it last.
         reason: why.
@@ -63,6 +65,7 @@ class EnvironmentRecord(BaseModel):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     serving: tuple[Serving, ...] = ()
     shadow: tuple[VersionName, ...] = ()
+    experiment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     changed: str | None = None
     by: str | None = None
     reason: str = ""

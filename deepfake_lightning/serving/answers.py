@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from deepfake_lightning.schemas.assessment import Assessment
+from deepfake_lightning.serving.callers import Caller
 
 PREDICT = "/v1/predict"
-HEALTH = "/healthz"
 
 
 @dataclass
@@ -25,13 +25,23 @@ class Exchange:
         request_id: answers and the log name it.
         size: bytes of the body that came; where it was refused unread, that were announced.
         error: code of the refusal, None without one.
+        caller: who asks; None before that is known, and of strangers.
+        version, digest: of the detector that it was routed to; None before.
+        environment, experiment: that the detector serves in.
         assessment: the result, None without one.
+        projection: of its features; None without.
     """
 
     request_id: str
     size: int = 0
     error: str | None = None
+    caller: Caller | None = None
+    version: str | None = None
+    digest: str | None = None
+    environment: str | None = None
+    experiment: str | None = None
     assessment: Assessment | None = None
+    projection: bytes | None = None
 
 
 class Refusal(Exception):
@@ -98,7 +108,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
     asked = f"{request.method} {request.url.path[:200]}"
-    next_step = f"POST a picture to {PREDICT}"
+    next_step = "see /docs for what there is"
     message = f"{asked}: {error.detail}"
     return refuse(
         request.scope, Refusal(error.status_code, code, message, next_step, error.headers)

@@ -1,184 +1,110 @@
-"""The app: a picture in, an assessment out."""
+"""The app: what answers, behind what guards it."""
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 
-from anyio import fail_after
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 
 from deepfake_lightning import __version__
-from deepfake_lightning.media.image_headers import picture_size
-from deepfake_lightning.monitoring import PredictionLog
-from deepfake_lightning.serving.admission import Admission
+from deepfake_lightning.serving import health, page, routes
 from deepfake_lightning.serving.answers import (
-    HEALTH,
-    PREDICT,
-    Exchange,
     Refusal,
-    fault,
     on_fault,
     on_http_error,
     on_refusal,
     on_wrong_parameter,
 )
-from deepfake_lightning.serving.assessor import Assessor
-from deepfake_lightning.serving.limits import MAX_BYTES, BodyLimit, Guard
+from deepfake_lightning.serving.following import Fleet
+from deepfake_lightning.serving.guard import Guard
+from deepfake_lightning.serving.jobs import routes as job_routes
+from deepfake_lightning.serving.limits import BodyLimit
+from deepfake_lightning.serving.long_media import open_jobs
+from deepfake_lightning.serving.metrics import Measured, Metrics
+from deepfake_lightning.serving.rates import RateLimit
 from deepfake_lightning.serving.request_log import RequestLog
+from deepfake_lightning.serving.security_headers import SecurityHeaders
+from deepfake_lightning.serving.service import open_fleet, open_service
+from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.tokens import FILE as TOKENS
+from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.storage import Workspace
 
-logger = logging.getLogger(__name__)
-router = APIRouter()
+_ABOUT = """Says whether faces in pictures and clips look manipulated.
 
-_KINDS = "JPEG, PNG, WebP, BMP or TIFF"
-_BODY = {
-    "required": True,
-    "description": f"the bytes of one picture: {_KINDS}",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-}
-
-
-class PredictQuery(BaseModel):
-    """What can be asked of ``/v1/predict``; other names are refused.
-
-    Attributes:
-        already_cropped: whether the picture is a face crop; None leaves it to the detector.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    already_cropped: bool | None = None
+A verdict is one of `manipulation_indicated`, `no_indication`, `inconclusive` and
+`not_assessable`. None says that a picture is real. Sound, scenes without faces and manipulation
+outside of faces are not covered.
+"""
 
 
-@dataclass(frozen=True)
-class _Service:
-    assessor: Assessor
-    admission: Admission
-    body_seconds: float
+def _now() -> int:
+    return time.time_ns() // 1000
 
 
 def create_app(
-    assessor: Assessor,
-    log: PredictionLog,
+    settings: Settings,
     *,
-    token: str | None = None,
-    workers: int | None = None,
-    queue: int | None = None,
-    max_bytes: int = MAX_BYTES,
-    body_seconds: float = 30.0,
-    clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    fleet: Fleet | None = None,
+    metrics: Metrics | None = None,
+    clock: Callable[[], int] = _now,
 ) -> FastAPI:
-    """Return the app.
+    """Return the app; what it works with is opened when it starts, and closed when it ends.
 
     Args:
-        assessor: what scores.
-        log: where requests are noted.
-        token: that callers must send; without one only this machine is answered.
-        workers: pictures scored at a time (default: one for each core).
-        queue: how many more may wait (default: four for each worker).
-        max_bytes: limit of a picture.
-        body_seconds: how long sending it may take.
+        settings: of the server.
+        fleet: versions that are open; None: they are opened when the app starts.
+        metrics: for Prometheus; None: new ones.
         clock: the time in microseconds since 1970, UTC.
     """
-    workers = workers or os.cpu_count() or 1
-    admission = Admission(workers, 4 * workers if queue is None else queue)
+    metrics = metrics or Metrics()
     app = FastAPI(
         title="deepfake-lightning",
         version=__version__,
+        description=_ABOUT,
         docs_url=None,  # these pages load scripts from other machines
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan(settings, fleet, metrics, clock),
     )
-    app.state.service = _Service(assessor, admission, body_seconds)
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(job_routes.router)
+    app.include_router(health.router)
+    app.include_router(page.router)
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_wrong_parameter)
     app.add_exception_handler(Exception, on_fault)
+    bounds = settings.bounds
+    tokens = TokenStore(Workspace(settings.workspace).serving / TOKENS)
     # The last one added is the first to see a request.
-    app.add_middleware(Guard, token=token)
-    app.add_middleware(BodyLimit, max_bytes=max_bytes)
-    app.add_middleware(RequestLog, log=log, detector=assessor, clock=clock)
+    app.add_middleware(
+        RateLimit, default=settings.rate, processes=settings.processes,
+        on_limited=metrics.count_rate_limited,
+    )  # fmt: skip
+    app.add_middleware(Guard, token=settings.token, tokens=tokens)
+    app.add_middleware(BodyLimit, max_bytes=bounds.bytes, max_job_bytes=bounds.job_bytes)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog, clock=clock)
+    app.add_middleware(Measured, metrics=metrics)
     return app
 
 
-@router.get(HEALTH)
-async def healthz() -> dict[str, str]:
-    """Say that the server is up; no token is needed."""
-    return {"status": "ok"}
+def _lifespan(
+    settings: Settings, fleet: Fleet | None, metrics: Metrics, clock: Callable[[], int]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as stack:
+            found = fleet or stack.enter_context(open_fleet(settings, metrics))
+            service = stack.enter_context(open_service(settings, metrics, found, clock))
+            await service.pool.start()
+            app.state.service = service
+            app.state.jobs = stack.enter_context(open_jobs(service))
+            yield
 
-
-@router.get("/readyz")
-async def readyz(request: Request) -> dict[str, str | bool]:
-    """Say which detector answers."""
-    assessor = request.app.state.service.assessor
-    return {
-        "status": "ready",
-        "version": assessor.version,
-        "digest": assessor.digest,
-        "demo": assessor.is_demo,
-    }
-
-
-@router.post(PREDICT, openapi_extra={"requestBody": _BODY})
-async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
-    """Score one picture. One without a face has a result, too: it is not assessable."""
-    if len(request.query_params.multi_items()) != len(request.query_params.keys()):
-        raise Refusal(400, "parameter", "a parameter is given twice", "give it once")
-    service: _Service = request.app.state.service
-    exchange: Exchange = request.state.exchange
-    with service.admission.place():
-        data = await _body(request, service.body_seconds)
-        try:
-            return await service.admission.run(
-                lambda: _score(service.assessor, data, query.already_cropped, exchange)
-            )
-        except Refusal:
-            raise
-        except Exception as error:  # one bad request must not end the server
-            logger.exception("scoring failed (request %s)", exchange.request_id)
-            raise fault() from error
-
-
-async def _body(request: Request, seconds: float) -> bytes:
-    try:
-        with fail_after(seconds):
-            data = await request.body()
-    except TimeoutError:
-        raise Refusal(
-            408, "slow", f"the body was not sent within {seconds:g} seconds", "send it again"
-        ) from None
-    except ClientDisconnect:  # no one reads the answer; its status is for the log
-        raise Refusal(499, "gone", "the client has gone", "send it again") from None
-    if not data:
-        raise Refusal(
-            400, "empty", "the body is empty", "send a picture: curl --data-binary @face.jpg URL"
-        )
-    return data
-
-
-def _score(
-    assessor: Assessor, data: bytes, already_cropped: bool | None, exchange: Exchange
-) -> Response:
-    """Return the answer for a picture. It takes long: never call it on the event loop."""
-    if picture_size(data) == (0, 0):
-        raise Refusal(
-            415, "not_a_picture", "the body is not a picture",
-            f"send the bytes of a {_KINDS} alone: curl --data-binary @face.jpg URL",
-        )  # fmt: skip
-    assessment = assessor.assess(data, already_cropped=already_cropped)
-    exchange.assessment = assessment
-    if assessment.status == "unreadable":
-        reason = assessment.reason or "the picture cannot be decoded"
-        raise Refusal(422, "unreadable", reason, "send the picture again, or another one")
-    record: dict[str, Any] = {"request_id": exchange.request_id, **assessment.to_dict()}
-    return JSONResponse(record)
+    return opened

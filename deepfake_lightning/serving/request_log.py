@@ -1,47 +1,39 @@
-"""Middleware that gives each request an id and writes it to the prediction log."""
+"""Middleware that gives each request an id, and notes what became of it."""
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable
 
-from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepfake_lightning.monitoring import LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring import LoggedRequest, with_result
 from deepfake_lightning.serving.answers import PREDICT, Exchange
-from deepfake_lightning.serving.assessor import Assessor
+from deepfake_lightning.serving.doors import door_of
+from deepfake_lightning.serving.json_logs import REQUEST_ID, log_request
+from deepfake_lightning.serving.service import Service
 
-logger = logging.getLogger(__name__)
-
-_NOT_LOGGED = frozenset({401, 403})  # strangers cannot fill the disk
-_WRITERS = 4
+_NOT_LOGGED = frozenset({401, 403, 429})  # strangers cannot fill the disk
+_UNROUTED = "none"
 
 
 class RequestLog:
-    """ASGI middleware: each request to predict becomes a row before its answer is sent.
+    """ASGI middleware: a line in the server's log for each request, and a row for each prediction.
 
-    Requests that were turned away at the door (a wrong token or host) are not logged. A log that
-    fails is reported once for each kind of failure, and the request is answered all the same.
+    Both are written off the request's path. Requests that were turned away at the door (a wrong
+    token or host, too many) get no row.
 
     Args:
         app: what answers.
-        log: where rows go.
-        detector: whose version and digest are noted.
         clock: the time in microseconds since 1970, UTC.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, log: PredictionLog, detector: Assessor, clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, clock: Callable[[], int]) -> None:
         self._app = app
-        self._log = log
-        self._detector = detector
         self._clock = clock
-        self._limiter = CapacityLimiter(_WRITERS)  # of its own: scoring must not hold it up
-        self._reported: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -50,39 +42,63 @@ class RequestLog:
             return
         exchange = Exchange(uuid.uuid4().hex)
         scope.setdefault("state", {})["exchange"] = exchange
-        came, began = self._clock(), time.perf_counter_ns()
+        REQUEST_ID.set(exchange.request_id)
+        came, began = self._clock(), time.perf_counter()
 
-        async def log_and_send(message: Message) -> None:
-            if message["type"] == "http.response.start" and scope["path"] == PREDICT:
-                latency = (time.perf_counter_ns() - began) // 1000
-                await self._write(exchange, came, message["status"], latency)
+        async def note_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = exchange.request_id
+                seconds = time.perf_counter() - began
+                self._note(scope, exchange, came, message["status"], seconds)
             await send(message)
 
-        await self._app(scope, receive, log_and_send)
+        await self._app(scope, receive, note_and_send)
 
-    async def _write(self, exchange: Exchange, came: int, status: int, latency: int) -> None:
-        if status in _NOT_LOGGED:
-            return
-        row = LoggedRequest(
-            id=exchange.request_id,
-            ts_us=came,
-            version=self._detector.version,
-            bundle=self._detector.digest,
-            route=PREDICT,
-            http_status=status,
-            bytes=exchange.size,
-            latency_us=latency,
+    def _note(
+        self, scope: Scope, exchange: Exchange, came: int, status: int, seconds: float
+    ) -> None:
+        route = door_of(scope["path"]).route
+        found = exchange.assessment
+        log_request(
+            exchange.request_id,
+            route=route,
+            status=status,
+            milliseconds=1000 * seconds,
+            size=exchange.size,
+            caller=exchange.caller.name if exchange.caller else None,
+            version=exchange.version,
+            verdict=found.verdict if found else None,
             error=exchange.error,
         )
-        try:
-            await to_thread.run_sync(
-                self._log.append, row, exchange.assessment, limiter=self._limiter
-            )
-        except Exception as error:  # whatever it is, the answer is worth more than its row
-            self._report(error)
+        app: Starlette = scope["app"]
+        if route == PREDICT and status not in _NOT_LOGGED:
+            _predicted(app.state.service, exchange, came, status, seconds)
 
-    def _report(self, error: Exception) -> None:
-        fault = str(error)
-        if fault not in self._reported:
-            self._reported.add(fault)
-            logger.error("requests are answered and not logged: %s", fault)
+
+def _predicted(
+    service: Service, exchange: Exchange, came: int, status: int, seconds: float
+) -> None:
+    row = LoggedRequest(
+        id=exchange.request_id,
+        ts_us=came,
+        version=exchange.version or _UNROUTED,
+        bundle=exchange.digest or "",
+        route=PREDICT,
+        http_status=status,
+        bytes=exchange.size,
+        latency_us=round(1e6 * seconds),
+        error=exchange.error,
+        environment=exchange.environment,
+        experiment=exchange.experiment,
+        client=exchange.caller.name if exchange.caller else None,
+        variant="serving",
+    )
+    found = exchange.assessment
+    if found is not None:
+        row = with_result(row, found, projection=exchange.projection)
+        service.metrics.observe_stages(
+            {name: took for name, took in found.milliseconds.items() if name != "total"}
+        )
+        service.metrics.count_verdict(found.version, "serving", found.verdict)
+    if not service.writer.put(row):
+        service.metrics.count_rows_dropped()

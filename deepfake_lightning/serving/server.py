@@ -7,19 +7,22 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.serving.limits import is_loopback
+from deepfake_lightning.serving.guard import is_loopback
 
 TOKEN_VARIABLE = "DEEPFAKE_TOKEN"
 _SHORTEST_TOKEN = 16
-_GRACE_SECONDS = 30  # for requests that are under way when the server is told to end
+_KEEP_ALIVE_SECONDS = 30
+_BACKLOG = 1024
+_GRACE_SECONDS = 40  # for requests that are under way when the server is told to end
 
 
 def read_token(file: str | Path | None = None) -> str | None:
@@ -51,17 +54,18 @@ def read_token(file: str | Path | None = None) -> str | None:
     return token
 
 
-def check_address(host: str, token: str | None) -> None:
-    """Let only this machine in where there is no token.
+def check_address(host: str, asks: bool) -> None:
+    """Let only this machine in where no token is asked for.
 
     Raises:
-        UsageError: others could reach the server, and no token is set.
+        UsageError: others could reach the server, and there is no token.
     """
-    if token is None and not is_loopback(host):
+    if not asks and not is_loopback(host):
         raise UsageError(
             f"--host {host} lets other machines in, and there is no token",
             why="anyone there could use the detector",
-            next_step=f"set {TOKEN_VARIABLE} or pass --token_file; or leave --host out",
+            next_step=f"make one (deepfake-lightning token create NAME) or set {TOKEN_VARIABLE}; or "
+            "leave --host out",
         )
 
 
@@ -93,18 +97,26 @@ def url_of(listener: socket.socket) -> str:
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
     """Return a server for the app; setting its ``should_exit`` ends it."""
-    config = uvicorn.Config(
+    return uvicorn.Server(_config(app))
+
+
+def _config(app: ASGIApp | Callable[[], ASGIApp], processes: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
+        factory=processes > 1,
+        workers=processes,
         http="h11",
         ws="none",
-        lifespan="off",
-        access_log=False,  # the prediction log says more
+        lifespan="on",
+        access_log=False,  # the request log says more
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
 
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
@@ -112,6 +124,17 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
     server = make_server(app)
     with _ended_by_signals(server):
         server.run(sockets=[listener])
+
+
+def run_processes(make_app: Callable[[], ASGIApp], listener: socket.socket, processes: int) -> None:
+    """Serve with several processes on one socket; one that dies is replaced.
+
+    Args:
+        make_app: makes the app in each process; it is sent there.
+        listener: the socket.
+        processes: how many, 2 or more.
+    """
+    Multiprocess(_config(make_app, processes), sockets=[listener]).run()
 
 
 @contextmanager

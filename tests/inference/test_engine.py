@@ -57,7 +57,7 @@ def whole(found: Assessment) -> None:
         assert found.verdict == "not_assessable"
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["meaning"]
     times = found.milliseconds
-    assert times.keys() == {"media", "network", "total"}
+    assert times.keys() == {"media", "decode", "faces", "network", "total"}
     assert times["media"] + times["network"] == pytest.approx(times["total"], abs=0.002)
     assert min(times.values()) >= 0 and times["total"] > 0
 

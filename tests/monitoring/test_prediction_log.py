@@ -1,4 +1,4 @@
-"""The prediction log, in real SQLite files."""
+"""The prediction log, in real SQLite files and on a real PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deepfake_lightning.errors import StorageError, UsageError
-from deepfake_lightning.monitoring import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring import ItemScore, Label, LoggedRequest, PredictionLog
 from deepfake_lightning.schemas.assessment import Assessment, ScoredFace, ScoredTrack
 
 REQUEST = LoggedRequest(
@@ -36,8 +36,14 @@ ASSESSMENT = Assessment(
     verdict="inconclusive",
     tracks=(ScoredTrack(0, 0.3, 2),),
     faces=(ScoredFace(0.3), ScoredFace(0.2)),
-    milliseconds={"media": 12.3456, "network": 7.0, "total": 19.5},
+    milliseconds={"media": 12.3456, "network": 7.0, "total": 19.5, "queue": 0.5},
+    quality={"brightness": 100.5, "noise": 2.0},
+    bundle="cd" * 32,
 )
+SCORE = ItemScore(
+    0, "ok", 0.1 + 0.2, 0.57, True, 2, 1, "v1.0.0", "cd" * 32, "serving", "inconclusive", 7000,
+    brightness=100.5, noise=2.0,
+)  # fmt: skip
 WRITER = """
 import sys
 from dataclasses import replace
@@ -50,7 +56,7 @@ with PredictionLog(sys.argv[1]) as log:
 
 
 @pytest.fixture
-def log(tmp_path):
+def file_log(tmp_path):
     with PredictionLog(tmp_path / "monitoring" / "predictions.db") as opened:
         yield opened
 
@@ -70,9 +76,10 @@ def test_what_is_written_is_found(log):
         REQUEST,
         media_type="image",
         verdict="inconclusive",
+        queue_us=500,
         media_us=12346,
         network_us=7000,
-        items=(ItemScore(0, "ok", 0.1 + 0.2, 0.57, True, 2, 1),),
+        items=(SCORE,),
     )
     assert log.find("r1") is None
 
@@ -82,23 +89,63 @@ def test_a_request_without_a_result(log):
     log.append(row)
     assert log.find("r0") == row
     log.append(replace(row, id="r1"), Assessment("x", "unreadable", "v1.0.0", reason="is empty"))
-    assert log.find("r1").items == (ItemScore(0, "unreadable", None, None, False, 0, 0),)
+    assert log.find("r1").items == (
+        ItemScore(0, "unreadable", None, None, False, 0, 0, "v1.0.0"),
+    )
     assert log.count() == 2
 
 
-def test_no_names_and_reasons_are_kept(log):
-    log.append(REQUEST, replace(ASSESSMENT, name="/home/someone/secret.jpg", reason="private"))
-    log.close()
-    data = Path(log.name).read_bytes()
+def test_no_names_and_reasons_are_kept(file_log):
+    file_log.append(REQUEST, replace(ASSESSMENT, name="/home/someone/secret.jpg", reason="private"))
+    file_log.close()
+    data = Path(file_log.name).read_bytes()
     assert b"r0" in data and b"secret" not in data and b"private" not in data
 
 
-def test_erasing_a_request_takes_its_scores_along(log):
+def test_erasing_a_request_takes_all_of_it_along(log):
     for name in ("r0", "r1"):
         log.append(replace(REQUEST, id=name), ASSESSMENT)
+        assert log.label(Label(name, 5, 1, by="ada"))
     assert log.erase("r0")
     assert not log.erase("r0")
-    assert sql(log, "SELECT request_id FROM item_scores") == [("r1",)]
+    assert log.find("r0") is None and log.labels("r0") == []
+    with log.reading() as connection:
+        for table in ("item_scores", "labels"):
+            found = connection.exec_driver_sql(f"SELECT DISTINCT request_id FROM {table}").all()
+            assert found == [("r1",)]
+
+
+def test_what_is_erased_is_not_left_in_the_file(file_log):
+    client = "a-client-with-a-name-of-its-own"
+    for number in range(3):
+        file_log.append(replace(REQUEST, id=f"r{number}", client=f"{client}{number}"))
+    assert file_log.erase("r1")
+    file_log.close()
+    data = Path(file_log.name).read_bytes()
+    assert f"{client}2".encode() in data and f"{client}1".encode() not in data
+    assert not Path(f"{file_log.name}-wal").exists()
+
+
+def test_all_labels_are_kept_and_the_latest_is_last(log):
+    assert not log.label(Label("r0", 1, 1, by="ada"))
+    log.append(REQUEST)
+    log.label(Label("r0", 20, 0, by="grace", source="review", note="seen twice"))
+    log.label(Label("r0", 10, 1, by="ada", client="app"))
+    found = log.labels("r0")
+    assert [(one.ts_us, one.label, one.by, one.source, one.note, one.client) for one in found] == [
+        (10, 1, "ada", "feedback", None, "app"), (20, 0, "grace", "review", "seen twice", None),
+    ]  # fmt: skip
+
+
+def test_every_field_comes_back(log):
+    score = replace(SCORE, variant="shadow", version="v1.1.0", projection=b"\0\1\2\xff")
+    row = replace(
+        REQUEST, items=(SCORE, score), environment="production", experiment="e1", client="app",
+        variant="serving", queue_us=1, decode_us=2, faces_us=3, media_us=4, network_us=5,
+        error="late", media_type="video", verdict="inconclusive",
+    )  # fmt: skip
+    log.append(row)
+    assert log.find("r0") == row
 
 
 def test_a_row_that_fails_leaves_nothing(log):
@@ -109,9 +156,9 @@ def test_a_row_that_fails_leaves_nothing(log):
     assert log.find("r0") == REQUEST
 
 
-def test_sqlite_is_set_up_for_many_writers(log):
-    assert sql(log, "PRAGMA journal_mode") == [("wal",)]
-    with log._engine.connect() as connection:  # these are the connection's own
+def test_sqlite_is_set_up_for_many_writers(file_log):
+    assert sql(file_log, "PRAGMA journal_mode") == [("wal",)]
+    with file_log._engine.connect() as connection:  # these are the connection's own
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("foreign_keys", "synchronous", "busy_timeout")
@@ -119,19 +166,18 @@ def test_sqlite_is_set_up_for_many_writers(log):
     assert found == [1, 1, 5000]
 
 
-def test_a_window_of_time_is_found_by_its_index(log):
+def test_a_window_of_time_is_found_by_its_index(file_log):
     window = "WHERE ts_us >= 5 AND ts_us < 9"
     for query in ("SELECT count(*)", "SELECT version, count(*)"):
         group = " GROUP BY version" if "version" in query else ""
-        plan = sql(log, f"EXPLAIN QUERY PLAN {query} FROM requests {window}{group}")
+        plan = sql(file_log, f"EXPLAIN QUERY PLAN {query} FROM requests {window}{group}")
         assert "requests_ts_us (ts_us>? AND ts_us<?)" in plan[0][-1]
-    plan = sql(log, "EXPLAIN QUERY PLAN SELECT * FROM item_scores WHERE request_id = 'r0'")
+    plan = sql(file_log, "EXPLAIN QUERY PLAN SELECT * FROM item_scores WHERE request_id = 'r0'")
     assert "item_scores_request_id" in plan[0][-1]
 
 
-def test_threads_and_processes_write_side_by_side(tmp_path):
-    place = tmp_path / "predictions.db"
-    command = [sys.executable, "-c", WRITER, str(place)]
+def test_threads_and_processes_write_side_by_side(place):
+    command = [sys.executable, "-c", WRITER, place]
     processes = [
         subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in "ab"
     ]
@@ -156,20 +202,20 @@ def test_threads_share_one_log(log):
     assert log.count() == 200
 
 
-def test_a_log_is_opened_again(log):
-    log.append(REQUEST, ASSESSMENT)
-    log.close()
-    with PredictionLog(f"sqlite:///{log.name}") as again:
+def test_a_log_is_opened_again(file_log):
+    file_log.append(REQUEST, ASSESSMENT)
+    file_log.close()
+    with PredictionLog(f"sqlite:///{file_log.name}") as again:
         assert again.count() == 1
 
 
-def test_a_newer_log_is_refused_and_left_alone(log):
-    sql(log, "UPDATE log_schema SET version = 2")
-    sql(log, "DROP TABLE item_scores")
+def test_a_newer_log_is_refused_and_left_alone(file_log):
+    sql(file_log, "UPDATE log_schema SET version = 3")
+    sql(file_log, "DROP TABLE item_scores")
     with pytest.raises(UsageError, match="newer version") as caught:
-        PredictionLog(log.name)
+        PredictionLog(file_log.name)
     assert caught.value.next_step
-    assert ("item_scores",) not in sql(log, "SELECT name FROM sqlite_master")
+    assert ("item_scores",) not in sql(file_log, "SELECT name FROM sqlite_master")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
@@ -194,7 +240,7 @@ def test_what_is_no_log_is_named(tmp_path, make):
     "address",
     ["postgresql+nothing://user:hunter2@localhost/log", "no-such-base://user:hunter2@localhost/log",
      "postgresql://user:hunter2@localhost:port/log", "postgresql+psycopg://u:hunter2@[::1/log",
-     "sqlite://", "sqlite:///:memory:"],
+     "sqlite://", "sqlite:///:memory:", "mysql://user:hunter2@localhost/log"],
 )  # fmt: skip
 def test_an_address_that_cannot_work_is_refused_without_its_password(address):
     with pytest.raises(UsageError) as caught:

@@ -1,73 +1,75 @@
-"""A detector that is small and real: it decodes, and scores how bright a picture is."""
+"""A detector that is small and real: its engine decodes, and it scores how bright a picture is."""
 
 from __future__ import annotations
 
-import math
 import threading
-from dataclasses import replace
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-from deepfake_lightning.errors import MediaError
-from deepfake_lightning.media import read_image
-from deepfake_lightning.schemas.assessment import Assessment, ScoredFace, ScoredTrack
+import numpy as np
 
-FAULTY_WIDTH = 13
+from deepfake_lightning.inference import Engine
+from deepfake_lightning.schemas import Calibration, Preprocess
+from deepfake_lightning.schemas.calibration import ItemCalibration
+from deepfake_lightning.serving.following import FixedFleet
+from deepfake_lightning.serving.lineup import Lineup, Network, Served, batcher_of
+from deepfake_lightning.serving.metrics import Metrics
+
+FAULTY, NO_NUMBER = 13, 14  # brightness of pictures on which it fails, or gives no number
+PREPROCESS = Preprocess(input="whole", size=16, mean=(0, 0, 0), std=(1, 1, 1))
+_FITTED = ItemCalibration(indicated_from=0.0, clear_below=0.0, items=10)
 
 
 class Brightness:
-    """Stands for any detector: bright pictures are fake, black ones have no face.
+    """Stands for any network: bright pictures are fake.
 
-    A picture 13 pixels wide makes it fail, as a fault of its own would. ``may_go`` holds all
-    requests while it is not set, and ``at_once`` is how many were scored at a time, at most.
+    ``may_go`` holds all runs while it is not set; ``batches`` are the sizes of those that were
+    begun, and ``at_once`` how many ran at a time, at most.
     """
 
-    version = "v0.0.1"
-    digest = "ab" * 32
+    name, device = "brightness", "cpu"
 
-    def __init__(self, is_demo: bool = False) -> None:
-        self.is_demo = is_demo
+    def __init__(self) -> None:
         self.may_go = threading.Event()
         self.may_go.set()
+        self.batches: list[int] = []
         self.at_once = self._now = 0
         self._lock = threading.Lock()
 
-    def assess(
-        self, source: bytes | Path, *, name: str | None = None, already_cropped: bool | None = None
-    ) -> Assessment:
+    def run(self, images):
         with self._lock:
             self._now += 1
             self.at_once = max(self.at_once, self._now)
+            self.batches.append(len(images))
         try:
             assert self.may_go.wait(20)
-            found = self._assess(source, name or "upload", already_cropped)
-            return replace(found, demo=self.is_demo, bundle=self.digest)
+            means = images.mean(axis=(1, 2, 3)) * 255
+            if (np.rint(means) == FAULTY).any():
+                raise ZeroDivisionError("secret detail")
+            logits = np.where(np.rint(means) == NO_NUMBER, np.nan, means / 64 - 2)
+            features = np.stack([means, means], axis=1)
+            return logits.astype(np.float32), features.astype(np.float32)
         finally:
             with self._lock:
                 self._now -= 1
 
-    def _assess(self, source: bytes | Path, name: str, already_cropped: bool | None) -> Assessment:
-        try:
-            image = read_image(source)
-        except MediaError as error:
-            return Assessment(name, "unreadable", self.version, reason=error.what)
-        if image.shape[1] == FAULTY_WIDTH:
-            raise ZeroDivisionError("secret detail")
-        if image.max() == 0:
-            return Assessment(
-                name, "no_face", self.version, "image", "no face", verdict="not_assessable"
-            )
-        logit = float(image.mean()) / 64 - 2
-        box = None if already_cropped else (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-        return Assessment(
-            name=name,
-            status="ok",
-            version=self.version,
-            media_type="image",
-            logit=logit,
-            score=1 / (1 + math.exp(-logit)),
-            calibrated=True,
-            verdict="manipulation_indicated" if logit > 0 else "no_indication",
-            tracks=(ScoredTrack(None, logit, 1),),
-            faces=(ScoredFace(logit, box=box),),
-            milliseconds={"media": 1.5, "network": 0.25, "total": 2.0},
-        )
+
+def served(
+    network: Brightness, version: str = "v0.0.1", *, is_demo: bool = False, slots: int = 2,
+    most: int = 4, preprocess: Preprocess = PREPROCESS,
+) -> Served:  # fmt: skip
+    """Return it as a version that serves."""
+    engine = Engine(
+        network, preprocess, Calibration(image=_FITTED, video=_FITTED), version=version,
+        digest="ab" * 32, is_demo=is_demo,
+    )  # fmt: skip
+    place = Network(ThreadPoolExecutor(slots), slots, most, "cpu", Metrics())
+    reference = (np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
+    return Served(engine, batcher_of(engine, place), None, reference)
+
+
+def fleet_of(*versions: Served, shadow: tuple[Served, ...] = ()) -> FixedFleet:
+    """Return a fleet in which versions have equal shares."""
+    return FixedFleet(
+        Lineup("production" if shadow or len(versions) > 1 else None, "test", versions,
+               (1 / len(versions),) * len(versions), shadow)
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The revisions; those that were released do not change."""

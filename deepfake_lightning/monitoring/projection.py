@@ -1,0 +1,32 @@
+"""An item's features along the main directions of its detector's reference pictures.
+
+Drift is looked for in these few numbers; a picture cannot be made from them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STORED = np.dtype("<f4")
+
+
+def projection_of(
+    features: NDArray[np.float32], mean: NDArray[np.float32], components: NDArray[np.float32]
+) -> bytes:
+    """Return the projection of an item's mean features, as it is kept.
+
+    Args:
+        features: float32 [N, F], of its N faces; N is 1 or more.
+        mean, components: float32 [F] and [K, F], of the bundle's reference (``bundle.reference``).
+
+    Returns:
+        float32 [K], little-endian: (mean over faces - ``mean``) on each component.
+    """
+    centred = features.mean(axis=0, dtype=np.float64) - mean
+    return bytes((components.astype(np.float64) @ centred).astype(_STORED).tobytes())
+
+
+def projection_values(projection: bytes) -> NDArray[np.float32]:
+    """Return the float32 [K] of :func:`projection_of`."""
+    return np.frombuffer(projection, _STORED).astype(np.float32)

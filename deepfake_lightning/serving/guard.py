@@ -1,0 +1,140 @@
+"""Who may ask: ASGI middleware that acts before a body is in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse
+from deepfake_lightning.serving.callers import LOCAL, OPERATOR, Caller
+from deepfake_lightning.serving.doors import Door, door_of
+from deepfake_lightning.serving.guesses import Guesses
+from deepfake_lightning.serving.request_headers import address_of, bearer, header, without_port
+from deepfake_lightning.serving.tokens import TokenStore
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address can only mean this machine."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """Asks for a token, and looks at what it is good for; notes the caller in the exchange.
+
+    Where there are tokens, each path but those that :mod:`~deepfake_lightning.serving.doors` calls
+    open needs one. Once a server has asked for tokens it always does: it is not open to all when
+    the last one is revoked.
+
+    Where there is none, whoever names this machine is its operator. A page in a browser can reach
+    this machine under a name of its own that points here (DNS rebinding), or send a picture here
+    though it cannot read the answer: so the name and the page's origin have to be this machine's.
+
+    Args:
+        app: what answers.
+        token: the operator's, good for all; None without one.
+        tokens: of callers; None without any.
+        guesses: counts wrong tokens.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        tokens: TokenStore | None = None,
+        guesses: Guesses | None = None,
+    ) -> None:
+        self._app = app
+        self._operator = hashlib.sha256(token.encode()).digest() if token else None
+        self._tokens = tokens
+        self._guesses = guesses or Guesses()
+        self._asks = token is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._asks = self._asks or bool(self._tokens)
+        refusal = self._refusal_by_token(scope) if self._asks else self._refusal_by_name(scope)
+        answer = refuse(scope, refusal) if refusal else self._app
+        await answer(scope, receive, send)
+
+    def _refusal_by_name(self, scope: Scope) -> Refusal | None:
+        host = header(scope, b"host").decode("latin-1")
+        origin = header(scope, b"origin").decode("latin-1").rpartition("://")[2]
+        names_this = is_loopback(without_port(host))
+        of_this = not origin or is_loopback(without_port(origin))
+        if names_this and of_this and is_loopback(address_of(scope)):
+            exchange_of(scope).caller = LOCAL
+            return None
+        return Refusal(
+            403,
+            "host",
+            "this server answers on this machine only",
+            "ask for http://127.0.0.1 or http://localhost, or start the server with a token",
+        )
+
+    def _refusal_by_token(self, scope: Scope) -> Refusal | None:
+        door = door_of(scope["path"])
+        is_open = door.opens_to(scope["method"])
+        token = bearer(scope)
+        caller = None
+        if token is not None:
+            seconds = self._guesses.seconds_left(address_of(scope), token)
+            if seconds and not is_open:
+                return _too_many_guesses(seconds)
+            caller = None if seconds else self._find(scope, token)
+        exchange_of(scope).caller = caller
+        if is_open:
+            return None
+        return _no_token() if caller is None else _lack(door, caller)
+
+    def _find(self, scope: Scope, token: bytes) -> Caller | None:
+        caller = self._tokens.find(token) if self._tokens is not None else None
+        if self._operator is not None:
+            digest = hashlib.sha256(token).digest()
+            caller = OPERATOR if hmac.compare_digest(digest, self._operator) else caller
+        self._guesses.note(address_of(scope), token, caller is not None)
+        return caller
+
+
+def _no_token() -> Refusal:
+    return Refusal(
+        401,
+        "token",
+        "the token is missing or wrong, has ended or was revoked",
+        "send the header `Authorization: Bearer TOKEN`",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _lack(door: Door, caller: Caller) -> Refusal | None:
+    if door.scope is None or caller.may(door.scope):
+        return None
+    return Refusal(
+        403,
+        "scope",
+        f"the token is for {', '.join(sorted(caller.scopes))}, and this needs {door.scope}",
+        f"ask who runs the server for one: deepfake-lightning token create NAME "
+        f"--scopes {door.scope}",
+        {
+            "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{door.scope}"'
+        },  # RFC 6750
+    )
+
+
+def _too_many_guesses(seconds: int) -> Refusal:
+    return Refusal(
+        429,
+        "guesses",
+        "too many wrong tokens came from this address",
+        f"try again in {seconds} seconds",
+        {"Retry-After": str(seconds)},
+    )

@@ -1,0 +1,72 @@
+"""Is the server up, does it serve, and how does it fare: for balancers, probes and Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from deepfake_lightning.serving.answers import exchange_of
+from deepfake_lightning.serving.routes import service_of
+from deepfake_lightning.serving.service import Service
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that the server is up; no token is needed."""
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    responses={503: {"description": "it is up, and has no version to answer with"}},
+)
+async def readyz(request: Request) -> Response:
+    """Say whether requests are answered; to callers also which versions do, and the limits."""
+    service = service_of(request)
+    ready = bool(service.fleet.current().serving)
+    record: dict[str, Any] = {"status": "ready" if ready else "nothing deployed"}
+    if exchange_of(request.scope).caller is not None:
+        record |= _details(service)
+    return JSONResponse(record, 200 if ready else 503)
+
+
+def _details(service: Service) -> dict[str, Any]:
+    lineup, bounds = service.fleet.current(), service.settings.bounds
+    serving = [
+        {"version": one.engine.version, "digest": one.engine.digest, "share": share,
+         "demo": one.engine.is_demo}
+        for one, share in zip(lineup.serving, lineup.shares, strict=True)
+    ]  # fmt: skip
+    first = lineup.serving[0].engine if lineup.serving else None
+    return {
+        "version": first.version if first else None,
+        "digest": first.digest if first else None,
+        "demo": any(one.engine.is_demo for one in lineup.serving),
+        "environment": lineup.environment,
+        "serving": serving,
+        "shadow": [one.engine.version for one in lineup.shadow],
+        "refused": service.fleet.refused,
+        "limits": {
+            "max_bytes": bounds.bytes,
+            "max_seconds": bounds.seconds,
+            "max_pixels": bounds.pixels,
+            "job_max_bytes": bounds.job_bytes,
+        },
+    }
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+)
+def metrics(request: Request) -> Response:
+    """Return what Prometheus reads."""
+    service = service_of(request)
+    service.metrics.set_jobs(request.app.state.jobs.store.count())
+    content, kind = service.metrics.exposition()
+    return Response(content, media_type=kind)

@@ -1,0 +1,82 @@
+"""One upload into an assessment. Runs in a process of its own, which ends with its job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableSequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deepfake_lightning.inference.engine import Engine, FramePicture
+from deepfake_lightning.inference.items import Item
+from deepfake_lightning.inference.opening import EngineSource
+from deepfake_lightning.inference.overlays import write_overlay
+from deepfake_lightning.inference.worker import opened
+from deepfake_lightning.media import Limits, media_kind
+from deepfake_lightning.processes import prepare_process
+from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.schemas.calibration import MediaType
+
+NAME = "the upload"
+_counts: MutableSequence[int] = [0, 0]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done.
+
+    Attributes:
+        engine: what scores it.
+        upload: the file.
+        media_type: None: told by its first bytes.
+        already_cropped: it shows one face that has been cut out.
+        overlay: the picture with boxes and scores to write; None for none.
+        limits: of a clip.
+    """
+
+    engine: EngineSource
+    upload: Path
+    media_type: MediaType | None
+    already_cropped: bool | None
+    overlay: Path | None
+    limits: Limits
+
+
+def prepare(counts: MutableSequence[int], niceness: int) -> None:
+    """Set up the process.
+
+    Args:
+        counts: shared with who waits for the job: frames done, frames to do.
+        niceness: added to the process's; at 10 it yields to all that answers requests.
+    """
+    global _counts
+    prepare_process()
+    os.nice(niceness)
+    _counts = counts
+
+
+def assess_upload(work: Work) -> Assessment:
+    """Return the assessment of an upload, which is called that and not by its path."""
+    engine = _limited(opened(work.engine), work.limits)
+    kind = work.media_type or media_kind(work.upload)
+    found = engine.assess(
+        work.upload, name=NAME, media_type=kind, already_cropped=work.already_cropped,
+        progress=_note,
+    )  # fmt: skip
+    if work.overlay is not None and found.status == "ok":
+        item = Item(NAME, kind, (FramePicture(work.upload),), (NAME,), {})
+        write_overlay(work.overlay, item, found, engine.calibration.of(kind))
+    if found.reason is not None:
+        found = replace(found, reason=found.reason.replace(str(work.upload), NAME))
+    return found
+
+
+def _note(done: int, to_do: int) -> None:
+    _counts[0], _counts[1] = done, to_do
+
+
+def _limited(engine: Engine, limits: Limits) -> Engine:
+    return Engine(
+        engine.runtime, engine.preprocess, engine.calibration, version=engine.version,
+        digest=engine.digest, is_demo=engine.is_demo, limits=limits,
+    )  # fmt: skip

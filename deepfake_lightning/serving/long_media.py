@@ -1,0 +1,83 @@
+"""Jobs in this server: how their media come, which version does them, where they are logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+
+from deepfake_lightning.monitoring import LoggedRequest, with_result
+from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.serving.answers import Refusal
+from deepfake_lightning.serving.jobs.job import Job
+from deepfake_lightning.serving.jobs.routes import PATH
+from deepfake_lightning.serving.jobs.runner import JobRunner, JobSettings
+from deepfake_lightning.serving.jobs.service import JobService, Received, Routed
+from deepfake_lightning.serving.jobs.store import JobStore
+from deepfake_lightning.serving.routes import route_to
+from deepfake_lightning.serving.service import Service
+from deepfake_lightning.storage import Workspace
+
+_STATUS = {"unreadable": 422, "timeout": 503}
+_GRACE_SECONDS = 20.0
+
+
+@contextmanager
+def open_jobs(service: Service) -> Iterator[JobService]:
+    """Open the jobs of a workspace, and do them; what runs at the end is done or put back."""
+    settings = service.settings
+    folder = Workspace(settings.workspace).serving / "jobs"
+    store = JobStore(folder, limit=settings.bounds.jobs, clock=service.clock)
+    runner = JobRunner(
+        store, JobSettings(device=settings.device), lambda job, found: _log(service, job, found)
+    )
+
+    async def receive(request: Request) -> Received:
+        with service.admission.place():
+            upload = await service.spool.receive(request, to_file=True)
+        assert not isinstance(upload.content, bytes)
+        return Received(upload.content, upload.kind)
+
+    def route(request: Request) -> Routed:
+        lineup = service.fleet.current()
+        served = route_to(request, lineup)
+        if served.folder is None:
+            raise Refusal(503, "no_jobs", "this detector takes no jobs", "send a short clip")
+        return Routed(
+            served.engine.version, served.engine.digest, served.folder, lineup.environment,
+            lineup.experiment or None, "serving",
+        )  # fmt: skip
+
+    runner.start()
+    try:
+        yield JobService(store, receive, route, runner.nudge)
+    finally:
+        runner.stop(_GRACE_SECONDS)
+        store.close()
+
+
+def _log(service: Service, job: Job, found: Assessment | None) -> None:
+    """Write a job that has come to its end to the prediction log: under its own route."""
+    started, finished = job.started_us or job.created_us, job.finished_us or service.clock()
+    error = job.error.code if job.error else None
+    row = LoggedRequest(
+        id=job.id,
+        ts_us=job.created_us,
+        version=job.version,
+        bundle=job.digest,
+        route=PATH,
+        http_status=200 if error is None else _STATUS.get(error, 500),
+        bytes=job.bytes,
+        latency_us=max(0, finished - started),
+        error=error,
+        environment=job.environment,
+        experiment=job.experiment,
+        client=job.client,
+        variant="serving",
+    )
+    if found is not None:
+        row = with_result(row, found)
+        service.metrics.count_verdict(found.version, "serving", found.verdict)
+    if not service.writer.put(row):
+        service.metrics.count_rows_dropped()

@@ -1,0 +1,72 @@
+"""One of several server processes: its app, its number, its log."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from starlette.types import ASGIApp
+
+from deepfake_lightning.processes import end_with_parent
+from deepfake_lightning.serving.json_logs import set_up_logs
+from deepfake_lightning.serving.metrics_files import VARIABLE, mark_process_dead
+from deepfake_lightning.serving.settings import Settings
+
+_PID = re.compile(r"gauge_live\w*_(\d+)\.db")
+_locks: list[FileLock] = []  # held until the process ends
+
+
+@dataclass(frozen=True)
+class AppMaker:
+    """Makes the app in a process of its own; it can be sent there.
+
+    Args:
+        settings: of the server.
+    """
+
+    settings: Settings
+
+    def __call__(self) -> ASGIApp:
+        """Return the app."""
+        from deepfake_lightning.serving.app import create_app
+
+        end_with_parent()
+        log_to(self.settings)
+        if (folder := os.environ.get(VARIABLE)) is not None:
+            _forget_dead(Path(folder))
+        return create_app(self.settings)
+
+
+def log_to(settings: Settings) -> None:
+    """Send what this process logs where the settings say.
+
+    Raises:
+        StorageError: the file cannot be opened.
+    """
+    number = 0 if settings.logs == "-" else _free_number(Path(settings.logs))
+    set_up_logs(settings.logs, number, secrets=[settings.token] if settings.token else [])
+
+
+def _free_number(folder: Path) -> int:
+    """Return a number under which no other living process logs to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 10_000):
+        guard = FileLock(folder / f".server-{number}.lock", timeout=0)
+        try:
+            guard.acquire()
+        except Timeout:
+            continue
+        _locks.append(guard)
+        return number
+    return os.getpid()
+
+
+def _forget_dead(folder: Path) -> None:
+    """Take dead processes' present state out of the metrics."""
+    for file in folder.iterdir():
+        found = _PID.fullmatch(file.name)
+        if found and not Path(f"/proc/{found[1]}").exists():
+            mark_process_dead(folder, int(found[1]))

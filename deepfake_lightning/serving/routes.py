@@ -1,0 +1,249 @@
+"""What can be asked for, but for jobs and pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import time
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.monitoring import Label
+from deepfake_lightning.serving.answers import PREDICT, Exchange, Refusal, exchange_of, fault
+from deepfake_lightning.serving.decoding import DecoderCrashed, Media
+from deepfake_lightning.serving.descriptions import (
+    CALLERS,
+    FEEDBACK_DONE,
+    MEDIA_BODY,
+    PREDICT_ANSWERS,
+    refusals,
+)
+from deepfake_lightning.serving.lineup import Lineup, Served
+from deepfake_lightning.serving.results import result_of
+from deepfake_lightning.serving.scoring import Scored, score
+from deepfake_lightning.serving.service import Service
+from deepfake_lightning.serving.shadowing import shadow
+from deepfake_lightning.serving.uploads import Upload
+
+logger = logging.getLogger(__name__)
+router = APIRouter()
+
+CLIENT_KEY = "X-Client-Key"
+_LONGEST_KEY = 200
+
+
+class PredictQuery(BaseModel):
+    """What can be asked of ``/v1/predict``; other names are refused.
+
+    Attributes:
+        already_cropped: whether the picture is a face crop; None leaves it to the detector.
+        overlay: whether a picture with boxes and scores is wanted.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    already_cropped: bool | None = None
+    overlay: bool = False
+
+
+@router.post(
+    PREDICT,
+    tags=["predict"],
+    responses=PREDICT_ANSWERS,
+    openapi_extra={"requestBody": MEDIA_BODY, "parameters": [CALLERS]},
+)
+async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
+    """Score a picture or a short clip. One without a face has a result, too: not assessable."""
+    _refuse_doubles(request)
+    service, exchange = service_of(request), exchange_of(request.scope)
+    lineup = service.fleet.current()
+    served = route_to(request, lineup)
+    with service.admission.place():
+        upload = await service.spool.receive(request)
+        try:
+            scored, answer = await _answer(service, served, upload, query, exchange, lineup)
+        except BaseException:
+            upload.close()
+            raise
+    if not lineup.shadow:
+        upload.close()
+        return answer
+    media = _media(upload, query)
+    answer.background = shadow(service, lineup, exchange.request_id, upload, media, served, scored)
+    return answer
+
+
+async def _answer(
+    service: Service,
+    served: Served,
+    upload: Upload,
+    query: PredictQuery,
+    exchange: Exchange,
+    lineup: Lineup,
+) -> tuple[Scored, Response]:
+    media, began = _media(upload, query), time.perf_counter()
+    seconds = service.settings.bounds.deadline
+    try:
+        scored = await score(media, served, service.pool, seconds)
+        found = scored.found
+        exchange.assessment, exchange.projection = found, scored.projection
+        if found.status == "unreadable":
+            reason = found.reason or "the upload cannot be decoded"
+            raise Refusal(422, "unreadable", reason, "send it again, or another one")
+        calibration = served.engine.calibration
+        record = result_of(exchange.request_id, found, calibration, lineup.environment)
+        if query.overlay:
+            left = seconds - (time.perf_counter() - began)
+            record["overlay"] = await _overlay(service, served, media, scored, max(1.0, left))
+        return scored, JSONResponse(record)
+    except Refusal:
+        raise
+    except Exception as error:  # one bad request must not end the server
+        logger.exception("scoring failed (request %s)", exchange.request_id)
+        raise fault() from error
+
+
+async def _overlay(
+    service: Service, served: Served, media: Media, scored: Scored, seconds: float
+) -> dict[str, str] | None:
+    """Return a picture with boxes and scores; None where there is no face, or none in time."""
+    if scored.found.status != "ok":
+        return None
+    fitted = served.engine.calibration.of(media.kind)
+    try:
+        async with asyncio.timeout(seconds):
+            data = await service.pool.draw(media, scored.found, fitted, seconds)
+    except (TimeoutError, DecoderCrashed):
+        return None
+    return {"media_type": "image/jpeg", "base64": base64.b64encode(data).decode()} if data else None
+
+
+class Feedback(BaseModel):
+    """What somebody knows of a request.
+
+    Attributes:
+        request_id: of the answer.
+        label: what the media really are.
+        by: who says so.
+        note: how that is known.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "request_id": "6d4e5a1f0c3b4a8f9d2e7b6c5a493827",
+                    "label": "fake",
+                    "by": "desk 2",
+                    "note": "the source clip was found",
+                }
+            ]
+        },
+    )
+
+    request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    label: Annotated[str, Field(pattern=r"^(real|fake)$")]
+    by: Annotated[str, Field(min_length=1, max_length=100)]
+    note: Annotated[str, Field(max_length=1000)] | None = None
+
+
+@router.post("/v1/feedback", status_code=201, tags=["feedback"], responses=FEEDBACK_DONE)
+async def feedback(request: Request, said: Feedback) -> dict[str, str]:
+    """Say what a request really showed. All that is said is kept; the latest counts."""
+    _refuse_doubles(request)
+    service, caller = service_of(request), exchange_of(request.scope).caller
+    label = Label(
+        request_id=said.request_id,
+        ts_us=service.clock(),
+        label=1 if said.label == "fake" else 0,
+        by=said.by,
+        client=caller.name if caller else None,
+        note=said.note,
+    )
+
+    def write() -> bool:
+        service.writer.flush()  # the answer may be younger than its row
+        return service.log.label(label)
+
+    if not await _stored(service, write):
+        raise _unknown()
+    return {"request_id": said.request_id, "label": said.label, "by": said.by}
+
+
+@router.delete(
+    "/v1/requests/{request_id}",
+    tags=["privacy"],
+    responses=refusals(404, 401, 403, 503),
+)
+async def erase(request: Request, request_id: str) -> dict[str, Any]:
+    """Erase all that is kept of a request: its row, scores, labels, and its job."""
+    _refuse_doubles(request)
+    service, jobs = service_of(request), request.app.state.jobs
+
+    def remove() -> bool:
+        service.writer.flush()
+        logged = service.log.erase(request_id)
+        return jobs.store.erase(request_id) or logged
+
+    if not await _stored(service, remove):
+        raise _unknown()
+    return {"request_id": request_id, "erased": True}
+
+
+async def _stored(service: Service, change: Any) -> bool:
+    try:
+        return bool(await to_thread.run_sync(change, limiter=service.storage))
+    except StorageError as error:
+        logger.error("%s", error.what)
+        raise Refusal(
+            503, "storage", "the prediction log cannot be written now", "try again in a moment",
+            {"Retry-After": "10"},
+        ) from error  # fmt: skip
+
+
+def service_of(request: Request) -> Service:
+    """Return what this process has open."""
+    service: Service = request.app.state.service
+    return service
+
+
+def route_to(request: Request, lineup: Lineup) -> Served:
+    """Return the version for a request, and note it.
+
+    Raises:
+        Refusal: nothing is deployed.
+    """
+    exchange = exchange_of(request.scope)
+    key = request.headers.get(CLIENT_KEY, "")[:_LONGEST_KEY] or exchange.request_id
+    served = lineup.choose(key)
+    exchange.environment = lineup.environment
+    if served is None:
+        raise Refusal(
+            503, "nothing_deployed", f"nothing is deployed in {lineup.environment}",
+            "deploy a version; this server follows the environment's file", {"Retry-After": "30"},
+        )  # fmt: skip
+    exchange.version, exchange.digest = served.engine.version, served.engine.digest
+    exchange.experiment = lineup.experiment or None
+    return served
+
+
+def _media(upload: Upload, query: PredictQuery) -> Media:
+    return Media(upload.content, upload.kind, query.already_cropped)
+
+
+def _refuse_doubles(request: Request) -> None:
+    if len(request.query_params.multi_items()) != len(request.query_params.keys()):
+        raise Refusal(400, "parameter", "a parameter is given twice", "give it once")
+
+
+def _unknown() -> Refusal:
+    return Refusal(
+        404, "not_found", "there is no such request", "the answer to a request names its id"
+    )

@@ -1,0 +1,140 @@
+"""What one server process has open: opened in order at its start, closed in order at its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import CapacityLimiter
+
+from deepfake_lightning.bundle import load_bundle
+from deepfake_lightning.monitoring import PredictionLog
+from deepfake_lightning.monitoring.log_writer import LogWriter
+from deepfake_lightning.registry import Registry
+from deepfake_lightning.serving.admission import Admission
+from deepfake_lightning.serving.decoding import DecodingPool
+from deepfake_lightning.serving.following import FixedFleet, Fleet, FollowingFleet
+from deepfake_lightning.serving.lineup import Lineup, Network, open_version
+from deepfake_lightning.serving.metrics import Metrics
+from deepfake_lightning.serving.metrics import Served as ServedMetric
+from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.uploads import Spool
+from deepfake_lightning.storage import Workspace
+
+_STORAGE_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes work with.
+
+    Attributes:
+        settings: of the server.
+        fleet: knows which versions serve.
+        admission: places for requests.
+        pool: decodes.
+        spool: takes bodies.
+        shadows: places for what shadow versions score.
+        log: the prediction log.
+        writer: writes to it.
+        storage: threads for what may wait for a disk.
+        metrics: for Prometheus.
+        clock: the time in microseconds since 1970, UTC.
+    """
+
+    settings: Settings
+    fleet: Fleet
+    admission: Admission
+    pool: DecodingPool
+    spool: Spool
+    shadows: Admission
+    log: PredictionLog
+    writer: LogWriter
+    storage: CapacityLimiter
+    metrics: Metrics
+    clock: Callable[[], int]
+
+
+@contextmanager
+def open_fleet(settings: Settings, metrics: Metrics) -> Iterator[Fleet]:
+    """Open the versions that serve, each verified and checked.
+
+    Raises:
+        DeepfakeLightningError: one of them cannot serve.
+    """
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores, thread_name_prefix="network") as threads:
+        network = Network(threads, cores, settings.batch_size, settings.device, metrics)
+        yield _fleet(settings, network, metrics)
+
+
+def _fleet(settings: Settings, network: Network, metrics: Metrics) -> Fleet:
+    workspace = Workspace(settings.workspace)
+    find = Registry(workspace).bundle
+    if settings.environment is not None:
+        return FollowingFleet(
+            workspace.environments / f"{settings.environment}.json",
+            find,
+            lambda bundle: open_version(bundle, network),
+            lambda lineup, refused: _tell(metrics, lineup, refused),
+        )
+    bundle = find(settings.version) if settings.version else load_bundle(Path(str(settings.bundle)))
+    lineup = Lineup(None, "", (open_version(bundle, network),), (1.0,))
+    _tell(metrics, lineup, None)
+    return FixedFleet(lineup)
+
+
+def _tell(metrics: Metrics, lineup: Lineup, refused: str | None) -> None:
+    served = [
+        ServedMetric(one.engine.version, share, "serving")
+        for one, share in zip(lineup.serving, lineup.shares, strict=True)
+    ]
+    served += [ServedMetric(one.engine.version, 0.0, "shadow") for one in lineup.shadow]
+    metrics.set_served(lineup.environment or "", served, refused=refused is not None)
+
+
+@contextmanager
+def open_service(
+    settings: Settings,
+    metrics: Metrics,
+    fleet: Fleet,
+    clock: Callable[[], int],
+) -> Iterator[Service]:
+    """Open all else that a process needs, and close it again; what was taken is finished first.
+
+    Args:
+        settings: of the server.
+        metrics: for Prometheus.
+        fleet: the versions that serve.
+        clock: the time in microseconds since 1970, UTC.
+
+    Raises:
+        DeepfakeLightningError: something cannot be opened.
+    """
+    workspace, bounds = Workspace(settings.workspace), settings.bounds
+    places, decoders = settings.places, settings.decoders
+    with ExitStack() as stack:
+        log = stack.enter_context(PredictionLog(log_place(settings)))
+        writer = LogWriter(log)
+        stack.callback(writer.close)
+        spool = Spool(workspace.serving / "uploads", bounds.body_seconds)
+        stack.callback(spool.close)
+        pool = DecodingPool(decoders, bounds.clip, lambda n: metrics.set_queue("decode", n))
+        stack.callback(pool.stop)
+        fleet.start()
+        stack.callback(fleet.stop)
+        admission = Admission(places, decoders, lambda n: metrics.set_queue("places", n))
+        shadows = Admission(places, decoders)
+        threads = CapacityLimiter(_STORAGE_THREADS)
+        yield Service(
+            settings, fleet, admission, pool, spool, shadows, log, writer, threads, metrics, clock
+        )
+
+
+def log_place(settings: Settings) -> str | Path:
+    """Return where the prediction log is."""
+    return settings.log or Workspace(settings.workspace).monitoring / "predictions.db"

@@ -1,0 +1,101 @@
+"""How a server is set up: what is the same for all of its processes, and can be sent to them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deepfake_lightning.media import Limits
+from deepfake_lightning.serving.callers import Rate
+from deepfake_lightning.serving.limits import MAX_JOB_BYTES
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one request may cost, and how many may wait.
+
+    Attributes:
+        bytes: of a body of ``/v1/predict``.
+        job_bytes: of one of ``/v1/jobs``.
+        pixels: of a picture, or of a clip's frame.
+        seconds: length of a clip that is answered at once; a longer one is a job.
+        frames: of a clip that are looked at.
+        queue: requests that wait beside those that are decoded; None: 16 for each process.
+        jobs: that wait.
+        body_seconds: that sending a body may take.
+        deadline: seconds from the end of the body to the answer.
+    """
+
+    bytes: int = 64 * MIB
+    job_bytes: int = MAX_JOB_BYTES
+    pixels: int = 40_000_000
+    seconds: float = 60.0
+    frames: int = 300
+    queue: int | None = None
+    jobs: int = 100
+    body_seconds: float = 30.0
+    deadline: float = 30.0
+
+    @property
+    def clip(self) -> Limits:
+        """The limits of a clip that is answered at once."""
+        return Limits(self.bytes, self.pixels, self.seconds, self.frames)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A server.
+
+    Attributes:
+        workspace: root of the workspace.
+        version: of the registry; one of version, bundle and environment is given.
+        bundle: a bundle's folder.
+        environment: whose file is followed.
+        processes: that answer requests.
+        workers: processes of each of them that decode; None: one for each core, two at least.
+        device: of the network.
+        batch: faces in one run of the network; None: 4 on a CPU, 32 elsewhere.
+        token: the operator's; None without one.
+        tokens: whether those of the workspace are asked for.
+        rate: of callers whose token has none; None lets them ask as often as they like.
+        log: place of the prediction log, a path or a URL; None: that of the workspace.
+        logs: folder of the server's own log; ``-`` is stderr.
+        bounds: of requests.
+    """
+
+    workspace: Path
+    version: str | None = None
+    bundle: Path | None = None
+    environment: str | None = None
+    processes: int = 1
+    workers: int | None = None
+    device: str = "cpu"
+    batch: int | None = None
+    token: str | None = field(default=None, repr=False)
+    rate: Rate | None = None
+    log: str | None = None
+    logs: str = "-"
+    bounds: Bounds = Bounds()
+
+    @property
+    def decoders(self) -> int:
+        """How many processes decode."""
+        return self.workers or max(2, os.cpu_count() or 1)
+
+    @property
+    def batch_size(self) -> int:
+        """How many faces a run of the network has, at most.
+
+        Measured (scripts/bench/serving.py): on a CPU larger batches are slower a face.
+        """
+        return self.batch or (4 if self.device == "cpu" else 32)
+
+    @property
+    def places(self) -> int:
+        """How many requests are let in at a time."""
+        return self.decoders + (
+            16 * self.decoders if self.bounds.queue is None else self.bounds.queue
+        )

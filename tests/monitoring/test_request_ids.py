@@ -1,0 +1,19 @@
+"""Names of requests."""
+
+from __future__ import annotations
+
+import uuid
+
+from deepfake_lightning.monitoring.request_ids import new_request_id
+
+
+def test_a_name_is_a_uuid_of_version_7() -> None:
+    name = new_request_id(1_700_000_000_123_456)
+    assert (uuid.UUID(name).version, uuid.UUID(name).variant) == (7, uuid.RFC_4122)
+    assert int(name[:12], 16) == 1_700_000_000_123
+
+
+def test_names_are_in_order_of_time_and_all_different() -> None:
+    names = [new_request_id(1_700_000_000_000_000 + 1000 * number) for number in range(1000)]
+    assert names == sorted(names)
+    assert len({new_request_id(0) for _ in range(1000)}) == 1000
