@@ -70,6 +70,10 @@ class MediaError(DataError):
     """A picture or clip that cannot be read."""
 
 
+class MediaLimitError(MediaError):
+    """A picture or clip that is larger or longer than it may be."""
+
+
 class CheckpointError(DeepfakeLightningError):
     """A checkpoint that is missing, damaged, foreign or of another architecture."""
 

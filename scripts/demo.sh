@@ -41,7 +41,7 @@ trap 'kill "$server" 2>/dev/null || true' EXIT
 read -r line <&"${SERVER[0]}"
 echo; echo "\$ deepfake-lightning serve --version $version --port 0"; echo "$line"
 "$VENV/bin/python" - "$picture" "$line" <<'PYTHON'
-import json, re, sqlite3, sys, urllib.request
+import json, re, sqlite3, sys, time, urllib.request
 from pathlib import Path
 
 picture, line = sys.argv[1:]
@@ -50,6 +50,7 @@ request = urllib.request.Request(f"{url}/v1/predict", data=Path(picture).read_by
 with urllib.request.urlopen(request, timeout=60) as reply:
     answer = json.load(reply)
 command = json.loads(Path("mlops/command.json").read_text())
+time.sleep(1)  # rows are written within half a second
 with sqlite3.connect("mlops/monitoring/predictions.db") as log:
     (logged,) = log.execute(
         "SELECT score FROM item_scores WHERE request_id = ?", [answer["request_id"]]

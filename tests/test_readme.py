@@ -81,11 +81,9 @@ def _tensorboard(logdir: str) -> None:
         process.communicate()
 
 
-def _serve(words: list[str], picture: Path) -> None:
-    """Serve on a free port, and send what the README's curl sends to port 8000."""
-    curl = next(line for text in _blocks("bash") for line in text.splitlines() if "curl" in line)
-    address, body = shlex.split(curl)[-1], shlex.split(curl)[-2]
-    assert body == f"@{picture.name}"
+def _serve(words: list[str]) -> None:
+    """Serve on a free port, and send what the README's curls send to port 8000."""
+    lines = [line for text in _blocks("bash") for line in text.splitlines() if "curl" in line]
     process = subprocess.Popen(
         [sys.executable, "-m", "deepfake_lightning", *words[1:], "--port", "0"],
         stdout=subprocess.PIPE, text=True,
@@ -94,10 +92,14 @@ def _serve(words: list[str], picture: Path) -> None:
         assert process.stdout is not None
         found = re.search(r"http://[\d.:]+", process.stdout.readline())
         assert found is not None
-        asked = address.replace("http://127.0.0.1:8000", found[0])
-        request = urllib.request.Request(asked, data=picture.read_bytes())
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert json.load(answer)["status"] == "ok"
+        for line in lines:
+            body, address = shlex.split(line)[-2:]
+            data = Path(body.removeprefix("@")).read_bytes()
+            asked = address.replace("http://127.0.0.1:8000", found[0])
+            request = urllib.request.Request(asked, data=data)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                record = json.load(answer)
+            assert record.get("status") == "ok" or record["state"] in ("queued", "running")
     finally:
         process.terminate()
         assert process.wait(timeout=60) == 0
@@ -107,10 +109,10 @@ def _run(line: str) -> None:
     words = shlex.split(line, comments=True)
     if words[0] == "tensorboard":
         return _tensorboard(words[2])
-    if words[0] == "curl":  # asked while the server of the line before is up
+    if words[0] == "curl":  # asked while the server of the block before is up
         return None
     if words[1] == "serve":
-        return _serve(words, Path("face.jpg"))
+        return _serve(words)
     assert words[0] == "deepfake-lightning", line
     small = []
     if words[1] == "fit":
@@ -138,6 +140,8 @@ def test_every_block_is_in_order(place: Path, monkeypatch: Any, capsys: Any) -> 
         elif language == "python" and "open_engine(" in text:
             exec(text)
             assert "Examined(frames=" in capsys.readouterr().out
+        elif language == "json":
+            assert EnvironmentRecord.model_validate_json(text).serving
         elif language == "yaml":
             Path("more.yaml").write_text(text)
             _run("deepfake-lightning fit --config configs/lite0.yaml --config more.yaml "

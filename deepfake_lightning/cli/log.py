@@ -60,26 +60,25 @@ def show(
 
 
 def _days_table(days: Sequence[Rollup]) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
-    table.add_column("version", overflow="fold")
-    for head in ("requests", "5xx", "503", "scored", "fake?", "clear", "unsure", "none"):
+    table.add_column("version", no_wrap=True)
+    for head in ("requests", "5xx", "503", "fake?", "clear", "unsure", "none", "p95 ms"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("p95 ms", justify="right", no_wrap=True)
     for one in reversed(days):
-        count = one.totals.count
-        shadow = " (shadow)" if one.key["variant"] == "shadow" else ""
+        count, items = one.totals.count, one.totals.count("items")
+        shown = [f"{count(name):,}" for name in ("requests", "status_5xx", "status_503")]
+        version = printable(one.key["version"] or "none")
+        if one.key["variant"] == "shadow":  # it is asked nothing, and answers nobody
+            shown, version = [f"{items:,}", "", ""], f"{version} shadow"
         p95 = one.totals.latency_quantile(0.95)
-        items = count("items")
         table.add_row(
             str(_day(one.start_us)),
-            Text(printable(one.key["version"] or "-") + shadow),
-            *(f"{count(name):,}" if not shadow else "" for name in
-              ("requests", "status_5xx", "status_503")),
-            f"{items:,}",
+            Text(version),
+            *shown,
             *(f"{count(name) / items:.0%}" if items else "" for name in _VERDICTS),
             f"{p95 / 1000:,.0f}" if p95 is not None else "",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -136,7 +135,7 @@ def export(
 
 
 def prune(
-    days: int,
+    days: int = 90,
     yes: bool = False,
     rollup_days: int | None = None,
     log: str | None = None,

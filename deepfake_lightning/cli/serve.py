@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from deepfake_lightning.cli.detector_choice import check_one
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace
-
-if TYPE_CHECKING:
-    import socket
-
-    from deepfake_lightning.serving.following import Fleet
-    from deepfake_lightning.serving.settings import Settings
 
 
 def serve(
@@ -64,12 +56,13 @@ def serve(
     check_one(version=version, bundle=bundle, env=env)
     _check_numbers(processes=processes, workers=workers, queue=queue, deadline=deadline)
     from deepfake_lightning.serving.callers import parse_rate
-    from deepfake_lightning.serving.server import check_address, listen, read_token, url_of
+    from deepfake_lightning.serving.server import check_address, listen, read_token
     from deepfake_lightning.serving.settings import Bounds, Settings
     from deepfake_lightning.serving.tokens import FILE as TOKENS
     from deepfake_lightning.serving.tokens import TokenStore
 
     found = Workspace.find(workspace)
+    _check_environment(env, found)
     settings = Settings(
         workspace=found.root.absolute(),
         version=version,
@@ -88,17 +81,12 @@ def serve(
     check_address(host, asks)
     with listen(host, port) as listener:
         from deepfake_lightning.monitoring import PredictionLog  # slow, as is what follows
-        from deepfake_lightning.serving.service import log_place
 
-        PredictionLog(log_place(settings)).close()  # what is wrong with it is said here
-        if processes > 1:
-            from deepfake_lightning.serving.metrics_files import prepare_multiprocess
+        PredictionLog(settings.log_place).close()  # what is wrong with it is said here
+        from deepfake_lightning.serving.running import run_one, run_several
 
-            with TemporaryDirectory(prefix="deepfake-metrics-") as folder:
-                prepare_multiprocess(Path(folder))
-                _run(settings, listener, url_of(listener), asks)
-        else:
-            _run(settings, listener, url_of(listener), asks)
+        run_server = run_several if processes > 1 else run_one
+        run_server(settings, listener, asks, _say)
     return 0
 
 
@@ -116,42 +104,18 @@ def _check_numbers(
         raise UsageError(f"--deadline {deadline:g} leaves no time", next_step="pass seconds")
 
 
-def _run(settings: Settings, listener: socket.socket, url: str, asks: bool) -> None:
-    from deepfake_lightning.serving.metrics import Metrics
-    from deepfake_lightning.serving.process import AppMaker, log_to
-    from deepfake_lightning.serving.server import run, run_processes
-    from deepfake_lightning.serving.service import open_fleet
+def _check_environment(name: str | None, workspace: Workspace) -> None:
+    """Refuse an environment that nobody has: a typing mistake would be waited for."""
+    from deepfake_lightning.schemas.environment import ENVIRONMENTS
 
-    metrics = Metrics()
-    with open_fleet(settings, metrics) as fleet:
-        _say(settings, fleet, url, asks)
-        if settings.processes == 1:
-            from deepfake_lightning.serving.app import create_app
-
-            log_to(settings)
-            run(create_app(settings, fleet=fleet, metrics=metrics), listener)
-            return
-    # They were opened here to see that they serve; each process opens its own.
-    run_processes(AppMaker(settings), listener, settings.processes)
+    others = {path.stem for path in workspace.environments.glob("*.json")}
+    if name is not None and name not in (known := {*ENVIRONMENTS, *others}):
+        raise UsageError(
+            f"there is no environment {name!r}",
+            why=f"there are {', '.join(sorted(known))}",
+            next_step=f"pass one of them, or write {workspace.environments}/NAME.json",
+        )
 
 
-def _say(settings: Settings, fleet: Fleet, url: str, asks: bool) -> None:
-    lineup = fleet.current()
-    shares = zip(lineup.serving, lineup.shares, strict=True)
-    versions = " and ".join(
-        one.engine.version if share == 1 else f"{one.engine.version} ({share:.0%})"
-        for one, share in shares
-    )
-    of = f" as {lineup.environment}" if lineup.environment else ""
-    drawn = any(one.engine.is_demo for one in lineup.serving)
-    key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if asks else ""
-    lines = [
-        f"serving {versions or 'nothing yet'}{of} on {url} (page: {url}/, API: {url}/docs)",
-        "trained on drawn faces: it says nothing of real ones" if drawn else "",
-        ""
-        if versions
-        else f"nothing is deployed in {lineup.environment}: it serves once something is",
-        f"logs: {settings.logs}",
-        f"try: curl{key} --data-binary @face.jpg {url}/v1/predict",
-    ]
-    Console().print("\n".join(filter(None, lines)), highlight=False, markup=False, soft_wrap=True)
+def _say(text: str) -> None:
+    Console().print(text, highlight=False, markup=False, soft_wrap=True)

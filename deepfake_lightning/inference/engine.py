@@ -215,7 +215,8 @@ class Engine:
             faces, qualities = self._score(seen, look.stages)
         except MediaError as error:
             found = self.without_score(name, kind, "unreadable", error.what)
-            return replace(found, milliseconds=_times(time.perf_counter() - started))
+            times = _times(time.perf_counter() - started, look.stages.seconds)
+            return replace(found, milliseconds=times)
         times = _times(time.perf_counter() - started, look.stages.seconds)
         return self._concluded(
             name, kind, faces, qualities, times, look.no_face, tuple(look.notes), look.examined
@@ -301,7 +302,7 @@ class Engine:
         )
 
 
-def _times(total: float, stages: Mapping[Stage, float] | None = None) -> dict[str, float]:
-    stages = stages or {}
-    times = {"media": total - stages.get("network", 0.0), **stages, "total": total}
+def _times(total: float, stages: Mapping[Stage, float]) -> dict[str, float]:
+    parts: dict[str, float] = {str(name): seconds for name, seconds in stages.items()}
+    times = {"media": total - parts.get("network", 0.0), **parts, "total": total}
     return {name: round(1000 * seconds, 3) for name, seconds in times.items()}

@@ -188,4 +188,5 @@ def _examined(looked_at: list[int], timestamps_ms: NDArray[np.int64], seconds: f
         seconds=round(float((ends - starts).sum()), 3),
         seconds_in_clip=round(float(edges[-1]), 3),
         longest_gap=round(float(max(0.0, gaps.max())), 3),
+        timestamps_ms=tuple(timestamps_ms[looked_at].tolist()),
     )

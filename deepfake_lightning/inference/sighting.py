@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.inference.seeing import Look, Seen, Viewer
 from deepfake_lightning.inference.stages import Stage
 from deepfake_lightning.media import Limits
@@ -27,6 +27,7 @@ class Sighting:
         seen: the faces, in order.
         quality: mean of each image-quality feature over them (``media.quality``).
         fault: why the media cannot be read; None where they can.
+        over_limit: they are larger or longer than they may be.
         no_face: what is said where there is no face.
         notes, examined: as of :class:`~deepfake_lightning.schemas.Assessment`.
         seconds: of the stages before the network, wall clock.
@@ -36,6 +37,7 @@ class Sighting:
     seen: tuple[Seen, ...] = ()
     quality: Mapping[str, float] = field(default_factory=dict)
     fault: str | None = None
+    over_limit: bool = False
     no_face: str = ""
     notes: tuple[str, ...] = ()
     examined: Examined | None = None
@@ -61,7 +63,9 @@ def sight(
         already_cropped: as for :meth:`~deepfake_lightning.inference.Engine.assess`.
         most: faces that are kept in memory; media with more are refused.
     """
-    look, seen, totals = Look(), [], dict[str, float]()
+    look = Look()
+    seen: list[Seen] = []
+    totals: dict[str, float] = {}
     try:
         faces = (
             viewer.clip(source, look, limits, already_cropped is True)
@@ -70,12 +74,13 @@ def sight(
         )
         for each in faces:
             if len(seen) == most:
-                raise MediaError(f"it shows faces more than {most} times: send it as a job")
+                raise MediaLimitError(f"the upload shows faces more than {most} times")
             seen.append(each)
             for name, value in quality(each.image).items():
                 totals[name] = totals.get(name, 0.0) + value
     except MediaError as error:
-        return Sighting(kind, fault=error.what, seconds=look.stages.seconds)
+        over = isinstance(error, MediaLimitError)
+        return Sighting(kind, fault=error.what, over_limit=over, seconds=look.stages.seconds)
     return Sighting(
         kind,
         tuple(seen),

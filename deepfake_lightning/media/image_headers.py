@@ -18,6 +18,7 @@ _TIFF_STARTS = {
 }
 _HARMLESS_CHUNK = 64 * 1024 * 1024  # bytes
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 274, 338
+_MOST_TIFF_TAGS = 4096
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
@@ -134,6 +135,9 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _tiff_tags(data: bytes) -> dict[int, tuple[int, int]]:
     """Return the first value of each tag of the first picture, and where it is.
 
+    Nothing where a tag comes twice: readers do not agree which one counts. Values of other kinds
+    than unsigned whole numbers are left out.
+
     Sources: TIFF 6.0, section 2; BigTIFF.
     """
     order, big = _TIFF_STARTS.get(data[:4], ("", False))
@@ -145,10 +149,16 @@ def _tiff_tags(data: bytes) -> dict[int, tuple[int, int]]:
     count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
     head, size = (8, 20) if big else (2, 12)
     tags: dict[int, tuple[int, int]] = {}
-    for number in range(min(count, 4096)):
+    if count > _MOST_TIFF_TAGS:
+        return {}
+    seen: set[int] = set()
+    for number in range(count):
         entry = start + head + number * size
         tag, kind = struct.unpack_from(order + "HH", data, entry)
-        value = _TIFF_NUMBERS.get(kind, "H")
-        place = entry + size // 2 + 2
-        tags[tag] = struct.unpack_from(order + value, data, place)[0], place
+        if tag in seen:
+            return {}
+        seen.add(tag)
+        if kind in _TIFF_NUMBERS:
+            place = entry + size // 2 + 2
+            tags[tag] = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, place)[0], place
     return tags

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.media.image_headers import (
     JPEG_END,
     JPEG_START,
@@ -32,6 +32,8 @@ VIDEO_SUFFIXES = frozenset({
 })  # fmt: skip
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
+# What Pillow raises, by format and by place of the damage.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def media_kind(source: Path | bytes) -> Literal["image", "video"]:
@@ -119,7 +121,7 @@ def _is_truncated(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, EOFError):  # by format and by place of the cut
+    except _DAMAGE:
         return True
     return False
 
@@ -132,7 +134,7 @@ def _read_bytes(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> tuple[byt
         if size == 0:
             raise MediaError(f"{name} is empty")
         if size > MAX_BYTES:
-            raise MediaError(f"{name} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
+            raise MediaLimitError(f"{name} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
         data = source if isinstance(source, bytes) else source.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(f"{name} does not exist", next_step="check the root and path") from error
@@ -147,7 +149,7 @@ def _read_bytes(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> tuple[byt
         )
     width, height = picture_size(data)
     if width * height > max_pixels:
-        raise MediaError(
+        raise MediaLimitError(
             f"{name} claims {width} x {height} pixels, more than the limit of {max_pixels:,}",
             why="a small file can claim more pixels than memory holds",
             next_step="shrink or remove it",
@@ -183,7 +185,7 @@ def _without_alpha(data: bytes, orientation: int) -> NDArray[np.uint8] | None:
     try:
         with Image.open(io.BytesIO(data)) as image:
             rgb = np.array(image.convert("RGB"), np.uint8)
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except _DAMAGE:
         return None
     if orientation in (5, 6, 7, 8):  # columns and rows are swapped
         rgb = rgb.transpose(1, 0, 2)

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.media import decord_reading, pyav_reading
 from deepfake_lightning.media.frame_choice import choose_frames
 from deepfake_lightning.media.limits import VIDEO_LIMITS, Limits
@@ -157,7 +157,7 @@ class Video:
     def _check_count(self, count: int, claim: str) -> None:
         most = self._source.limits.frames
         if count > most:
-            raise MediaError(
+            raise MediaLimitError(
                 f"{self._source.name}: {claim} {count:,} frames, more than the limit of {most:,}",
                 next_step=f"take fewer, as with even:{min(most, 32)}, or raise the limit",
             )

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.media.parameter_sets import ParameterSets
 from deepfake_lightning.media.video_source import VideoSource
 
@@ -226,7 +226,7 @@ def decoded_frames(
 def _check_count(source: VideoSource, count: int) -> None:
     most = int(source.limits.seconds * _MOST_FRAMES_A_SECOND) + _MOST_FRAMES_A_SECOND
     if count > most:
-        raise MediaError(
+        raise MediaLimitError(
             f"{source.name} has more than {most:,} frames",
             why=f"that is too many for {source.limits.seconds:,.0f} seconds",
         )

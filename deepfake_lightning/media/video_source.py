@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import av
 
-from deepfake_lightning.errors import MediaError
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.media.limits import Limits
 
 # Play lists and concatenation scripts make a demuxer open other files and addresses, so only
@@ -79,7 +79,7 @@ class VideoSource:
         if size == 0:
             raise MediaError(f"{self.name} is empty")
         if size > self.limits.bytes:
-            raise MediaError(
+            raise MediaLimitError(
                 f"{self.name} has {size:,} bytes, more than the limit of {self.limits.bytes:,}",
                 next_step="cut or re-encode it, or raise the limit",
             )
@@ -118,7 +118,7 @@ class VideoSource:
     def check_size(self, width: int, height: int, claim: str = "claims") -> None:
         """Raise MediaError where a frame of ``width`` x ``height`` pixels is over the limit."""
         if width * height > self.limits.pixels:
-            raise MediaError(
+            raise MediaLimitError(
                 f"{self.name} {claim} frames of {width} x {height} pixels, more than the limit"
                 f" of {self.limits.pixels:,}",
                 why="a small file can claim more pixels than memory holds",
@@ -128,7 +128,7 @@ class VideoSource:
     def check_seconds(self, seconds: float, claim: str = "claims") -> None:
         """Raise MediaError where ``seconds`` is over the limit."""
         if seconds > self.limits.seconds:
-            raise MediaError(
+            raise MediaLimitError(
                 f"{self.name} {claim} {seconds:,.0f} seconds, more than the limit"
                 f" of {self.limits.seconds:,.0f}",
                 next_step="cut it, or raise the limit",

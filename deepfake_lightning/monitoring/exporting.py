@@ -43,7 +43,8 @@ def export(
     Args:
         log: of which.
         path: the file, ``.parquet``.
-        start_us, end_us: from, and up to but without; microseconds since 1970, UTC.
+        start_us: from when, microseconds since 1970, UTC.
+        end_us: up to when, without it.
         progress: told what is done, requests done, and requests to do.
 
     Returns:

@@ -89,13 +89,14 @@ class BatchWriter:
     def _write(self, batch: Sequence[Entry]) -> None:
         rows = [entry for entry in batch if isinstance(entry, LoggedRequest)]
         now = time.monotonic()
-        shadows = {shadow: until for until, shadow in self._late if until > now}
-        for entry in batch:
-            if not isinstance(entry, LoggedRequest):
-                shadows[entry] = now + _LATE_SECONDS
+        shadows = [(until, one) for until, one in self._late if until > now]
+        shadows += [
+            (now + _LATE_SECONDS, entry) for entry in batch if not isinstance(entry, LoggedRequest)
+        ]
         with self._log.transaction() as connection:
-            unknown = write_rows(connection, rows, list(shadows))
-        self._late = deque([(shadows[one], one) for one in unknown], maxlen=_MOST_LATE)
+            unknown = write_rows(connection, rows, [one for _, one in shadows])
+        ids = {request_id for request_id, _ in unknown}
+        self._late = deque([late for late in shadows if late[1][0] in ids], maxlen=_MOST_LATE)
 
     def lose(self, number: int, reason: str) -> None:
         """Note that requests or scores are lost."""

@@ -83,7 +83,7 @@ class LogWriter:
         return self._fault
 
     def put(self, request: LoggedRequest) -> bool:
-        """Take a request with its items; return whether there was room. Never waits for the disk."""
+        """Take a request with its items, without waiting; return whether there was room."""
         return self._put(request)
 
     def put_shadow(self, request_id: str, score: ItemScore) -> bool:

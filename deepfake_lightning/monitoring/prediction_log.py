@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from deepfake_lightning.monitoring.log_database import LogDatabase
 from deepfake_lightning.monitoring.log_tables import item_scores, labels, requests
@@ -132,8 +132,8 @@ class PredictionLog(LogDatabase):
             return connection.scalar(select(func.count()).select_from(requests)) or 0
 
 
-def _lock_request(connection: Any, request_id: str) -> int | None:
-    """Return when a request came, None where it is not known; it stays until the transaction ends."""
+def _lock_request(connection: Connection, request_id: str) -> int | None:
+    """Return when a request came, None for an unknown one, and keep others from erasing it."""
     query = select(requests.c.ts_us).where(requests.c.id == request_id)
     found: int | None = connection.scalar(query.with_for_update())
     return found

@@ -18,7 +18,8 @@ def projection_of(
 
     Args:
         features: float32 [N, F], of its N faces; N is 1 or more.
-        mean, components: float32 [F] and [K, F], of the bundle's reference (``bundle.reference``).
+        mean: float32 [F], of the bundle's reference (``bundle.reference``).
+        components: float32 [K, F], of the same.
 
     Returns:
         float32 [K], little-endian: (mean over faces - ``mean``) on each component.

@@ -36,7 +36,8 @@ def add_rows(connection: Connection, table: TotalsTable, start_us: int, end_us: 
     Args:
         connection: to the log, in a transaction that sees one state of it.
         table: what is added to, by (start of the minute, ``KEYS``).
-        start_us, end_us: from, and up to but without.
+        start_us: from when, microseconds.
+        end_us: up to when, without it.
 
     Returns:
         How many requests there were.
@@ -145,7 +146,8 @@ def _add_items(table: TotalsTable, columns: Columns) -> None:
         _count(table, where[status == name], name)
     for name in _VERDICTS:
         _count(table, where[verdict == name], name)
-    _count(table, where[np.not_equal(label, None)], "labelled")
+    labelled = ~np.isnan(_numbers(columns["label"]))
+    _count(table, where[labelled], "labelled")
     for (said, true), name in _OUTCOMES.items():
         _count(table, where[(verdict == said) & (label == true)], name)
     _add_scores(table, where, _numbers(columns["score"]))

@@ -48,7 +48,8 @@ def read_rollups(
 
     Args:
         log: of which.
-        start_us, end_us: the window, microseconds; widened to whole minutes.
+        start_us: of the window, microseconds; widened to whole minutes.
+        end_us: of the window.
         by: names of ``KEYS``: environment, version, variant, media_type, route.
         step_s: seconds, whole minutes; steps begin at multiples since 1970. None is one step, from
             the window's start.

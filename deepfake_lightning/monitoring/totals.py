@@ -140,9 +140,13 @@ class TotalsTable:
 
     def merge(self, keys: Sequence[tuple[Any, ...]], fields: dict[str, NDArray[Any]]) -> None:
         """Add whole totals, ``fields`` [N, ...], to those of their keys."""
+        if not keys:
+            return
         where = self.rows(keys)
+        order = np.argsort(where, kind="stable")
+        rows, starts = np.unique(where[order], return_index=True)
         for name, values in fields.items():
-            np.add.at(self.arrays[name], where, values)
+            self.arrays[name][rows] += np.add.reduceat(values[order], starts)
 
     def items(self) -> list[tuple[tuple[Any, ...], Totals]]:
         """Return each key with its totals."""

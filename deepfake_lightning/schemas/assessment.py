@@ -68,6 +68,7 @@ class Examined:
         seconds_in_clip: duration of the clip.
         longest_gap: seconds between frames that were looked at, at most: a shorter manipulation
             can lie in between.
+        timestamps_ms: when each of these frames is shown, milliseconds.
     """
 
     frames: int
@@ -75,6 +76,7 @@ class Examined:
     seconds: float
     seconds_in_clip: float
     longest_gap: float
+    timestamps_ms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

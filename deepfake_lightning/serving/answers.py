@@ -104,10 +104,12 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer a path or method that does not exist."""
+    """Answer a path or method that does not exist, or a body that cannot be read."""
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, Refusal):  # met while FastAPI read a body
+        return refuse(request.scope, error.__cause__)
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
-    asked = f"{request.method} {request.url.path[:200]}"
+    asked = f"{request.method[:20]} {request.scope['path'][:200]}"
     next_step = "see /docs for what there is"
     message = f"{asked}: {error.detail}"
     return refuse(
@@ -118,8 +120,13 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_wrong_parameter(request: Request, error: Exception) -> Response:
     """Answer a query that cannot be read, naming its parameters."""
     assert isinstance(error, RequestValidationError)
-    names = sorted({str(fault["loc"][-1])[:50] for fault in error.errors()})
+    names = sorted({_printable(fault["loc"][-1]) for fault in error.errors()})
     message = f"a wrong parameter or value: {', '.join(names[:5])}"
     return refuse(
         request.scope, Refusal(400, "parameter", message, "see /openapi.json for what there is")
     )
+
+
+def _printable(name: object) -> str:
+    """Return a name that a caller chose: JSON can name half a letter, which UTF-8 cannot."""
+    return str(name)[:50].encode("utf-8", "replace").decode()

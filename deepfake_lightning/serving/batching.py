@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,13 +115,13 @@ class Batcher:
                 request.began = request.began or now
             images = [request.images[place] for request, place in batch]
             run = loop.run_in_executor(self._threads, self._engine.outputs, images)
-            run.add_done_callback(lambda run, batch=batch: self._finish(loop, run, batch))
+            run.add_done_callback(partial(self._finish, loop, batch))
 
     def _finish(
         self,
         loop: asyncio.AbstractEventLoop,
-        run: asyncio.Future[tuple[NDArray[np.float32], NDArray[np.float32]]],
         batch: list[tuple[_Request, int]],
+        run: asyncio.Future[tuple[NDArray[np.float32], NDArray[np.float32]]],
     ) -> None:
         self._free += 1
         error = run.exception()

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -112,7 +112,7 @@ class DecodingPool:
     def stop(self) -> None:
         """End the processes; what they work on is given up."""
         self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()  # type: ignore[no-untyped-call]
+        self._pool.join()
 
     async def _run(
         self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -139,16 +139,22 @@ class DecodingPool:
 
 def _prepare() -> None:
     prepare_process()
+    with Path(os.devnull).open("wb") as nowhere:  # decoders quote there what people send
+        os.dup2(nowhere.fileno(), 2)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what people send is not left on the disk
 
 
 def _sight(media: Media, preprocess: Preprocess, limits: Limits) -> Sighting:
     try:
-        return sight(
+        found = sight(
             _viewer(preprocess), media.content, kind=media.kind, limits=limits,
             already_cropped=media.already_cropped,
         )  # fmt: skip
+        if found.fault is not None and isinstance(media.content, Path):  # where it lies here is no one else's business
+            fault = found.fault.replace(str(media.content), "the upload")
+            found = replace(found, fault=fault)
+        return found
     except MemoryError:
         return Sighting(media.kind, fault="it takes more memory than a file may")
     finally:

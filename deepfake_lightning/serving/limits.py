@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anyio import move_on_after
+import math
+
+from anyio import current_time, fail_after, move_on_after
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +15,7 @@ from deepfake_lightning.serving.request_headers import header
 MAX_BYTES = 16 * 1024 * 1024
 MAX_JOB_BYTES = 1024 * 1024 * 1024
 MAX_FORM_BYTES = 64 * 1024  # of all that is no picture or clip
+FORM_SECONDS = 10.0  # that sending it may take; media have the spool's longer time
 _LINGER_SECONDS = 2.0
 _MOST_LINGERED = 64 * 1024 * 1024
 _LARGEST_LOGGED = 2**63 - 1  # any number can be announced; a column has 64 bits
@@ -45,7 +48,11 @@ class BodyLimit:
             return
         limit = self._limits.get(door_of(scope["path"]).route, MAX_FORM_BYTES)
         announced = int(header(scope, b"content-length") or 0)  # the server has checked it
-        unread = announced > 0 or bool(header(scope, b"transfer-encoding"))
+        chunked = bool(header(scope, b"transfer-encoding"))
+        unread = announced > 0 or chunked
+        # Who stands before this server may have read another length (RFC 9112, 6.1).
+        is_ambiguous = chunked and bool(header(scope, b"content-length"))
+        ends = current_time() + (FORM_SECONDS if limit == MAX_FORM_BYTES else math.inf)
         exchange = exchange_of(scope)
 
         async def receive_limited() -> Message:
@@ -53,7 +60,11 @@ class BodyLimit:
             if announced > limit:
                 exchange.size = min(announced, _LARGEST_LOGGED)
                 raise _too_large(limit)
-            message = await receive()
+            try:
+                with fail_after(ends - current_time() if unread else None):
+                    message = await receive()
+            except TimeoutError:
+                raise _too_slow() from None
             unread = unread and message.get("more_body", False)
             exchange.size += len(message.get("body", b""))
             if exchange.size > limit:
@@ -61,7 +72,7 @@ class BodyLimit:
             return message
 
         async def send_and_linger(message: Message) -> None:
-            if unread and message["type"] == "http.response.start":
+            if (unread or is_ambiguous) and message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Connection"] = "close"
             elif unread and not message.get("more_body", False):
                 await send({**message, "more_body": True})
@@ -87,3 +98,8 @@ def _too_large(limit: int) -> Refusal:
         f"the body has more than the limit of {limit:,} bytes",
         "send less; long clips go to POST /v1/jobs",
     )
+
+
+def _too_slow() -> Refusal:
+    fault = f"the body was not sent within {FORM_SECONDS:g} seconds"
+    return Refusal(408, "slow", fault, "send it again")

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from deepfake_lightning.monitoring import LoggedRequest, with_result
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.serving.answers import Refusal
+from deepfake_lightning.serving.jobs.answers import PATH
 from deepfake_lightning.serving.jobs.job import Job
-from deepfake_lightning.serving.jobs.routes import PATH
 from deepfake_lightning.serving.jobs.runner import JobRunner, JobSettings
 from deepfake_lightning.serving.jobs.service import JobService, Received, Routed
 from deepfake_lightning.serving.jobs.store import JobStore

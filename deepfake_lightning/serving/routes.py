@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 import time
 from typing import Annotated, Any
 
@@ -36,6 +37,9 @@ router = APIRouter()
 
 CLIENT_KEY = "X-Client-Key"
 _LONGEST_KEY = 200
+_REQUEST_ID = r"^[0-9a-f]{32}$"
+_WITHOUT_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
+_SMALLER = {"image": "send a smaller one", "video": "send it as a job: POST /v1/jobs"}
 
 
 class PredictQuery(BaseModel):
@@ -95,6 +99,8 @@ async def _answer(
         exchange.assessment, exchange.projection = found, scored.projection
         if found.status == "unreadable":
             reason = found.reason or "the upload cannot be decoded"
+            if scored.sighting.over_limit:
+                raise Refusal(413, "over_limit", reason, _SMALLER[media.kind])
             raise Refusal(422, "unreadable", reason, "send it again, or another one")
         calibration = served.engine.calibration
         record = result_of(exchange.request_id, found, calibration, lineup.environment)
@@ -148,10 +154,10 @@ class Feedback(BaseModel):
         },
     )
 
-    request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    request_id: Annotated[str, Field(pattern=_REQUEST_ID)]
     label: Annotated[str, Field(pattern=r"^(real|fake)$")]
-    by: Annotated[str, Field(min_length=1, max_length=100)]
-    note: Annotated[str, Field(max_length=1000)] | None = None
+    by: Annotated[str, Field(min_length=1, max_length=100, pattern=_WITHOUT_NUL)]
+    note: Annotated[str, Field(max_length=1000, pattern=_WITHOUT_NUL)] | None = None
 
 
 @router.post("/v1/feedback", status_code=201, tags=["feedback"], responses=FEEDBACK_DONE)
@@ -186,6 +192,9 @@ async def erase(request: Request, request_id: str) -> dict[str, Any]:
     """Erase all that is kept of a request: its row, scores, labels, and its job."""
     _refuse_doubles(request)
     service, jobs = service_of(request), request.app.state.jobs
+
+    if not re.fullmatch(_REQUEST_ID, request_id):  # what no log need be asked for
+        raise _unknown()
 
     def remove() -> bool:
         service.writer.flush()

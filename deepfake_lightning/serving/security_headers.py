@@ -34,7 +34,8 @@ def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
 _RAW_ALWAYS, _RAW_UNLESS_SAID = _raw(_ALWAYS), _raw(_UNLESS_SAID)
 
 
-def _completed(said: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def completed(said: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those that every answer has."""
     kept = [(name.lower(), value) for name, value in said if name.lower() not in _RAW_ALWAYS]
     names = {name for name, _ in kept}
     missing = [pair for pair in _RAW_UNLESS_SAID.items() if pair[0] not in names]
@@ -65,7 +66,7 @@ class SecurityHeaders:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
-                message = {**message, "headers": _completed(message.get("headers", ()))}
+                message = {**message, "headers": completed(message.get("headers", ()))}
             await send(message)
 
         try:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.serving.connections import Connection
 from deepfake_lightning.serving.guard import is_loopback
 
 TOKEN_VARIABLE = "DEEPFAKE_TOKEN"
@@ -64,8 +65,8 @@ def check_address(host: str, asks: bool) -> None:
         raise UsageError(
             f"--host {host} lets other machines in, and there is no token",
             why="anyone there could use the detector",
-            next_step=f"make one (deepfake-lightning token create NAME) or set {TOKEN_VARIABLE}; or "
-            "leave --host out",
+            next_step="make one (deepfake-lightning token create NAME) or set "
+            f"{TOKEN_VARIABLE}; or leave --host out",
         )
 
 
@@ -105,7 +106,7 @@ def _config(app: ASGIApp | Callable[[], ASGIApp], processes: int = 1) -> uvicorn
         app,
         factory=processes > 1,
         workers=processes,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,  # the request log says more

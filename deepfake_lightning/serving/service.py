@@ -118,7 +118,7 @@ def open_service(
     workspace, bounds = Workspace(settings.workspace), settings.bounds
     places, decoders = settings.places, settings.decoders
     with ExitStack() as stack:
-        log = stack.enter_context(PredictionLog(log_place(settings)))
+        log = stack.enter_context(PredictionLog(settings.log_place))
         writer = LogWriter(log)
         stack.callback(writer.close)
         spool = Spool(workspace.serving / "uploads", bounds.body_seconds)
@@ -133,8 +133,3 @@ def open_service(
         yield Service(
             settings, fleet, admission, pool, spool, shadows, log, writer, threads, metrics, clock
         )
-
-
-def log_place(settings: Settings) -> str | Path:
-    """Return where the prediction log is."""
-    return settings.log or Workspace(settings.workspace).monitoring / "predictions.db"

@@ -9,6 +9,7 @@ from pathlib import Path
 from deepfake_lightning.media import Limits
 from deepfake_lightning.serving.callers import Rate
 from deepfake_lightning.serving.limits import MAX_JOB_BYTES
+from deepfake_lightning.storage import Workspace
 
 MIB = 1 << 20
 
@@ -92,6 +93,11 @@ class Settings:
         Measured (scripts/bench/serving.py): on a CPU larger batches are slower a face.
         """
         return self.batch or (4 if self.device == "cpu" else 32)
+
+    @property
+    def log_place(self) -> str | Path:
+        """Where the prediction log is."""
+        return self.log or Workspace(self.workspace).monitoring / "predictions.db"
 
     @property
     def places(self) -> int:

@@ -15,12 +15,12 @@ from anyio import fail_after, to_thread
 from filelock import FileLock, Timeout
 from starlette.requests import ClientDisconnect, Request
 
+from deepfake_lightning.errors import StorageError
 from deepfake_lightning.media.image_headers import picture_size, starts_like_picture
 from deepfake_lightning.media.video_source import starts_like_video
 from deepfake_lightning.schemas.calibration import MediaType
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.forms import FormFile
-from deepfake_lightning.storage import StorageError
 
 IN_MEMORY = 1024 * 1024
 """Bytes of a body that are kept in memory; what is larger goes to a file."""

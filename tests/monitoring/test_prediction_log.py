@@ -89,9 +89,7 @@ def test_a_request_without_a_result(log):
     log.append(row)
     assert log.find("r0") == row
     log.append(replace(row, id="r1"), Assessment("x", "unreadable", "v1.0.0", reason="is empty"))
-    assert log.find("r1").items == (
-        ItemScore(0, "unreadable", None, None, False, 0, 0, "v1.0.0"),
-    )
+    assert log.find("r1").items == (ItemScore(0, "unreadable", None, None, False, 0, 0, "v1.0.0"),)
     assert log.count() == 2
 
 

@@ -23,7 +23,12 @@ from deepfake_lightning.serving.server import listen, make_server, url_of
 from deepfake_lightning.serving.service import Service
 from deepfake_lightning.serving.settings import Bounds, Settings
 
-_brightness = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("brightness.py"))))
+
+def _beside(name: str) -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name(name))))
+
+
+_brightness, _serve_process = _beside("brightness.py"), _beside("serve_process.py")
 
 
 @dataclass
@@ -117,6 +122,35 @@ def serve_settings() -> Iterator[Callable[[Settings], Running]]:
     """Return a function that starts a server with the versions that its settings name."""
     with ExitStack() as stack:
         yield lambda settings: stack.enter_context(_running(create_app(settings), None))
+
+
+@pytest.fixture
+def start_serve() -> Iterator[Callable[..., Any]]:
+    """Return a function that starts the command: ``start_serve(workspace, "--bundle", folder)``.
+
+    It gives a ``ServeProcess``; whatever is left of it in the end is killed.
+    """
+    with ExitStack() as stack:
+
+        def start(workspace: Path, *flags: object) -> Any:
+            started = _serve_process.ServeProcess(workspace, *flags)
+            stack.callback(started.destroy)
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def traffic() -> Iterator[Callable[..., Any]]:
+    """Return a function that sends a body again and again: ``traffic(url, body)``."""
+    with ExitStack() as stack:
+
+        def send(url: str, body: bytes, **more: Any) -> Any:
+            sent = _serve_process.Traffic(url, body, **more)
+            stack.callback(sent.stop)
+            return sent
+
+        yield send
 
 
 @pytest.fixture(scope="module")

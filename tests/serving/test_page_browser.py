@@ -55,7 +55,8 @@ class Page:
     def wait(self, condition, seconds=30):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, (self.text("main"), self.driver.get_log("browser"))
+            if time.monotonic() > end:
+                pytest.fail(f"{self.text('main')}\n{self.driver.get_log('browser')}")
             time.sleep(0.05)
 
     def choose(self, path):
@@ -73,8 +74,8 @@ class Page:
         )
         self.one("#hand").send_keys(str(path))
 
-    def verdict(self, number=1):
-        self.wait(lambda: len(self.all("#session-list li")) == number)
+    def verdict(self, seconds=30):
+        self.wait(lambda: len(self.all("#session-list li")) == 1, seconds)
         return self.text("#verdict-title")
 
     def complaints(self):
@@ -241,7 +242,7 @@ def test_a_busy_server_a_retry_and_a_cancel(page, show, portrait):
     page.one("#cancel").send_keys(Keys.ENTER)
     page.wait(lambda: not page.one("#progress").is_displayed())
     server.network.may_go.set()
-    assert page.text("#spoken") == "Cancelled"
+    page.wait(lambda: page.text("#spoken") == "Cancelled")
     assert len(page.all("#session-list li")) == 1
 
 
@@ -273,7 +274,7 @@ def test_a_long_clip_becomes_a_job(page, serve_settings, frame_bundle, two_faces
     page.open(server.url)
     page.wait(lambda: "clips up to 2 s" in page.text("#limits"))
     page.choose(two_faces)
-    assert page.verdict() == "Score only, no verdict"  # this bundle is not calibrated
+    assert page.verdict(seconds=90) == "Score only, no verdict"  # this bundle is not calibrated
     (job,) = server.client.get("/v1/jobs").json()["jobs"]
     assert page.text(".pairs .code") == job["id"]
     assert len(page.all("[role=slider]")) == 2

@@ -92,7 +92,7 @@ class JobAnswer(JobSummary):
     """A job.
 
     Attributes:
-        result: what ``/v1/predict`` would have answered; null unless it is done.
+        result: as ``/v1/predict`` answers; null unless it is done.
     """
 
     result: dict[str, Any] | None

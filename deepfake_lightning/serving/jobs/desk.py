@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from deepfake_lightning.schemas.assessment import Assessment
 from deepfake_lightning.serving.jobs.job import UNFINISHED, Job, JobError, State
 from deepfake_lightning.serving.jobs.store import JobStore
 from deepfake_lightning.serving.jobs.tables import job_of, jobs
@@ -63,9 +62,9 @@ class JobDesk:
         values = {"frames": frames, "frames_to_do": frames_to_do}
         self._change(job, {**values, "progress_us": self._store.clock()})
 
-    def finish(self, job: Job, found: Assessment) -> Job | None:
+    def finish(self, job: Job, result: dict[str, Any]) -> Job | None:
         """Keep a job's result, and remove its upload; return the job, None if it is unwanted."""
-        return self._end(job.id, "done", {"result": found.to_dict()})
+        return self._end(job.id, "done", {"result": result})
 
     def fail(self, job: Job, error: JobError) -> Job | None:
         """Keep why a job has no result, and remove its upload; return as :meth:`finish`."""

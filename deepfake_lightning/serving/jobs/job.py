@@ -73,8 +73,8 @@ class Job(Order):
         frames: that have been looked at.
         frames_to_do: that will be, together; 0 while that is not known.
         progress_us: when these two were noted.
-        result: :meth:`~deepfake_lightning.schemas.Assessment.to_dict`, of one that is done. None
-            where it was not asked for.
+        result: of one that is done, as ``/v1/predict`` answers (:func:`serving.results.result_of`);
+            None where it was not asked for.
         error: of one that has failed.
     """
 

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.serving.answers import Refusal, exchange_of
 from deepfake_lightning.serving.callers import Caller
+from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, refusals
 from deepfake_lightning.serving.jobs.answers import (
     EXAMPLES,
     PATH,
@@ -27,54 +28,10 @@ from deepfake_lightning.serving.jobs.job import UNFINISHED, Job, Order
 from deepfake_lightning.serving.jobs.service import JobService
 from deepfake_lightning.serving.jobs.store import QueueFull
 
+_ASK_AGAIN = "see `GET /v1/jobs` for yours"
+_REFUSALS = refusals(401, 403, 404, 429)
 _LONGEST_PAUSE = 30.0
 _FULL_DISK_SECONDS = 60
-
-
-class Refused(BaseModel):
-    """What is said where there is no result.
-
-    Attributes:
-        error: ``code``, ``message`` and ``next``.
-        request_id: names the request in logs.
-    """
-
-    error: dict[str, str]
-    request_id: str
-
-
-def _refusals(**examples: tuple[int, str, str, str]) -> dict[int | str, dict[str, Any]]:
-    """Return the description of answers that are none."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for status, code, message, next_step in examples.values():
-        error = {"code": code, "message": message, "next": next_step}
-        example = {"error": error, "request_id": "6d4e5a1f0c3b4a8f9d2e7b6c5a493827"}
-        content = {"application/json": {"example": example}}
-        found[status] = {"model": Refused, "description": message, "content": content}
-    return found
-
-
-_ASK_AGAIN = "see `GET /v1/jobs` for yours"
-_UNKNOWN = _refusals(unknown=(404, "not_found", "there is no such job", _ASK_AGAIN))
-_NOT_TAKEN = _refusals(
-    large=(413, "too_large", "the body has more than the limit of bytes", "send a smaller one"),
-    kind=(415, "not_media", "the body is neither a picture nor a video", "send a video's bytes"),
-    full=(503, "jobs_full", "100 jobs wait, which is the limit", "try again in 60 seconds"),
-)
-_BODY = {
-    "required": True,
-    "description": "the bytes of one video",
-    "content": {
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {"file": {"type": "string", "format": "binary"}},
-            }
-        },
-    },
-}
 
 
 def _described(description: str, *states: str) -> dict[str, Any]:
@@ -103,8 +60,11 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     PATH,
     status_code=202,
-    responses={202: _described("accepted: it is on disk", "queued"), **_NOT_TAKEN},
-    openapi_extra={"requestBody": _BODY},
+    responses={
+        202: _described("accepted: it is on disk", "queued"),
+        **refusals(400, 401, 403, 408, 413, 415, 429, 503),
+    },
+    openapi_extra={"requestBody": MEDIA_BODY, "parameters": [CALLERS]},
 )
 async def submit(request: Request, query: Annotated[JobQuery, Query()]) -> Response:
     """Send a long video. Ask at `status_url` how far it is; the result is kept for a day."""
@@ -143,7 +103,7 @@ async def submit(request: Request, query: Annotated[JobQuery, Query()]) -> Respo
     return answer
 
 
-@router.get(PATH, response_model=JobList)
+@router.get(PATH, response_model=JobList, responses=refusals(401, 403, 429))
 def list_jobs(request: Request) -> Response:
     """List your 50 newest jobs, without their results. An admin sees everyone's."""
     service = _service(request)
@@ -158,7 +118,7 @@ def list_jobs(request: Request) -> Response:
     responses={
         200: _described("the job, with its result where it is done"),
         304: {"description": "it is as `If-None-Match` says"},
-        **_UNKNOWN,
+        **_REFUSALS,
     },
 )
 def read_job(request: Request, job_id: str) -> Response:
@@ -178,7 +138,7 @@ def read_job(request: Request, job_id: str) -> Response:
     response_class=FileResponse,
     responses={
         200: {"content": {"image/jpeg": {}}, "description": "a picture (JPEG)"},
-        **_UNKNOWN,
+        **_REFUSALS,
     },
 )
 def read_overlay(request: Request, job_id: str) -> Response:
@@ -201,7 +161,7 @@ def read_overlay(request: Request, job_id: str) -> Response:
     responses={
         200: _described("it was waiting or running, and is cancelled"),
         204: {"description": "it had come to its end, and is removed with all that was kept"},
-        **_UNKNOWN,
+        **_REFUSALS,
     },
 )
 def delete_job(request: Request, job_id: str) -> Response:
@@ -245,8 +205,7 @@ def _summary(service: JobService, job: Job) -> JobSummary:
 
 
 def _answer(service: JobService, job: Job, status: int) -> Response:
-    result = service.present(job) if job.state == "done" else None
-    record = answer_of(_summary(service, job), result).model_dump(mode="json")
+    record = answer_of(_summary(service, job), job.result).model_dump(mode="json")
     headers = {"ETag": f'"{_digest(record)}"'}
     if job.state in UNFINISHED:
         headers["Retry-After"] = str(_pause(job))

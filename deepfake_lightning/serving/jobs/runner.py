@@ -25,6 +25,7 @@ from deepfake_lightning.serving.jobs import worker
 from deepfake_lightning.serving.jobs.desk import JobDesk
 from deepfake_lightning.serving.jobs.job import Job, JobError
 from deepfake_lightning.serving.jobs.store import JobStore
+from deepfake_lightning.serving.results import result_of
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class JobRunner:
         with ProcessPool(
             1, context=context, initializer=worker.prepare, initargs=(counts, settings.niceness)
         ) as pool:
-            future: Future[Assessment] = pool.schedule(
+            future: Future[worker.Found] = pool.schedule(
                 worker.assess_upload, [self._work(job)], timeout=settings.seconds
             )
             try:
@@ -190,7 +191,9 @@ class JobRunner:
             files.overlay(job.id) if job.overlay else None, settings.limits,
         )  # fmt: skip
 
-    def _watch(self, job: Job, future: Future[Assessment], counts: MutableSequence[int]) -> Ending:
+    def _watch(
+        self, job: Job, future: Future[worker.Found], counts: MutableSequence[int]
+    ) -> Ending:
         """Wait for the end of a job, and note how far it is; return how it ended."""
         noted, noted_at = (0, 0), float("-inf")
         while not wait([future], timeout=_LOOK_SECONDS).done:
@@ -204,26 +207,28 @@ class JobRunner:
                 noted, noted_at = at, now
         return "ended"
 
-    def _settle(self, job: Job, future: Future[Assessment]) -> None:
+    def _settle(self, job: Job, future: Future[worker.Found]) -> None:
         """Keep what came of a job that ran to its end, and tell of it."""
         found: Assessment | None = None
         try:
-            found = future.result()
+            scored = future.result()
         except ProcessExpired as error:
             ended = self._after_death(job, error.exitcode)
         except Exception as error:
             ended = self._desk.fail(job, self._fault(job, error))
         else:
+            found = scored.assessment
             if found.status == "unreadable":
                 ended = self._desk.fail(job, _unreadable(found))
             else:
-                ended = self._desk.finish(job, found)
+                result = result_of(job.id, found, scored.calibration, job.environment)
+                ended = self._desk.finish(job, result)
         if ended is not None:
             self._tell(ended, found)
 
     def _after_death(self, job: Job, exit_code: int | None) -> Job | None:
         # A service that is stopped may send the signal to all of its processes at once.
-        if self._stopping.is_set() or exit_code == -signal.SIGTERM:
+        if self._stopping.is_set() or abs(exit_code or 0) == signal.SIGTERM:
             self._desk.put_back(job)
             return None
         logger.warning("the process of job %s died (exit code %s)", job.id, exit_code)

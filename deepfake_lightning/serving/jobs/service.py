@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 
 from deepfake_lightning.schemas.calibration import MediaType
-from deepfake_lightning.serving.jobs.job import Job
 from deepfake_lightning.serving.jobs.store import JobStore
 
 
@@ -46,11 +44,6 @@ class Routed:
     variant: str | None = None
 
 
-def present(job: Job) -> dict[str, Any]:
-    """Return the result of a job that is done, as ``/v1/predict`` would answer it."""
-    return {"request_id": job.id, **(job.result or {})}
-
-
 @dataclass(frozen=True)
 class JobService:
     """What ``app.state.jobs`` has to be; who asks is read from the request's exchange.
@@ -61,11 +54,9 @@ class JobService:
             Refusal where that is none, too large, too slow or no media; nothing is left then.
         route: which detector a request goes to; called after the body has come.
         nudge: told of each new job: the runner's ``nudge``.
-        present: the result inside of an answer.
     """
 
     store: JobStore
     receive: Callable[[Request], Awaitable[Received]]
     route: Callable[[Request], Routed]
-    nudge: Callable[[], None] = field(default=lambda: None)
-    present: Callable[[Job], dict[str, Any]] = present
+    nudge: Callable[[], None]

@@ -14,7 +14,7 @@ from deepfake_lightning.inference.overlays import write_overlay
 from deepfake_lightning.inference.worker import opened
 from deepfake_lightning.media import Limits, media_kind
 from deepfake_lightning.processes import prepare_process
-from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.calibration import MediaType
 
 NAME = "the upload"
@@ -42,6 +42,19 @@ class Work:
     limits: Limits
 
 
+@dataclass(frozen=True)
+class Found:
+    """What came of it.
+
+    Attributes:
+        assessment: of the upload.
+        calibration: of the detector, which scores of single faces are calibrated with.
+    """
+
+    assessment: Assessment
+    calibration: Calibration
+
+
 def prepare(counts: MutableSequence[int], niceness: int) -> None:
     """Set up the process.
 
@@ -55,7 +68,7 @@ def prepare(counts: MutableSequence[int], niceness: int) -> None:
     _counts = counts
 
 
-def assess_upload(work: Work) -> Assessment:
+def assess_upload(work: Work) -> Found:
     """Return the assessment of an upload, which is called that and not by its path."""
     engine = _limited(opened(work.engine), work.limits)
     kind = work.media_type or media_kind(work.upload)
@@ -68,7 +81,7 @@ def assess_upload(work: Work) -> Assessment:
         write_overlay(work.overlay, item, found, engine.calibration.of(kind))
     if found.reason is not None:
         found = replace(found, reason=found.reason.replace(str(work.upload), NAME))
-    return found
+    return Found(found, engine.calibration)
 
 
 def _note(done: int, to_do: int) -> None:

@@ -34,7 +34,7 @@ def finished(store: JobStore, accepted: set[str]) -> bool:
 
 def killed_and_taken_up(folder: Path, bundle: Path, clip: Path, after: float, start, wait_for):
     """Kill a server so many seconds after it began to accept; return how many jobs it had."""
-    with server(folder, bundle, clip, 20) as process:
+    with server(folder, bundle, clip, 8) as process:
         time.sleep(after)
         process.kill()
         said = process.stdout.read()

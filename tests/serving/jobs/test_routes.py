@@ -201,4 +201,4 @@ def test_the_description_shows_a_job_in_each_state(served):
     assert set(examples) == {"queued", "running", "done", "failed"}
     assert examples["running"]["value"]["progress"]["seconds_left"] == 84
     assert found["404"]["content"]["application/json"]["example"]["error"]["code"] == "not_found"
-    assert {"413", "415", "503"} <= set(paths["/v1/jobs"]["post"]["responses"])
+    assert {"400", "413", "415", "503"} <= set(paths["/v1/jobs"]["post"]["responses"])

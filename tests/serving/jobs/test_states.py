@@ -7,16 +7,15 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.serving.jobs import JobError, JobStore, Order, QueueFull
 from deepfake_lightning.serving.jobs.desk import ATTEMPTS, JobDesk
 
 LIMIT, KEEP = 4, 100
-FOUND = Assessment("the upload", "no_face", "v1.0.0", "video")
+FOUND = {"status": "no_face"}
 PICK = st.integers(0, 100)
 
 
@@ -146,6 +145,8 @@ class Jobs(RuleBasedStateMachine):
             assert names == wanted
 
     def _one(self, pick: int) -> str | None:
+        if self.running is not None and pick % 2 and self.running.id in self.known:
+            return self.running.id  # it is what may go wrong
         names = sorted(self.known)
         return names[pick % len(names)] if names else None
 
@@ -156,4 +157,8 @@ class Jobs(RuleBasedStateMachine):
 
 
 TestJobs = Jobs.TestCase
-TestJobs.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestJobs.settings = settings(
+    max_examples=15,
+    stateful_step_count=30,
+    phases=[Phase.generate],  # to make a failure shorter takes minutes
+)

@@ -76,7 +76,9 @@ def upgrade() -> None:
 
 
 def _roll_ups() -> None:
-    op.create_table("dirty_minutes", _number(), sa.Column("start_us", sa.BigInteger, nullable=False))
+    op.create_table(
+        "dirty_minutes", _number(), sa.Column("start_us", sa.BigInteger, nullable=False)
+    )
     op.create_index("dirty_minutes_start_us", "dirty_minutes", ["start_us"])
     op.create_table(
         "rollups",

@@ -62,11 +62,12 @@ export function lengthOf(answer, lanes) {
   return Math.max(isNumber(said) ? said * 1000 : 0, last, 1);
 }
 
-/** The stretches of a clip in which frames were scored, as [from, to] in milliseconds. */
+/** The stretches of a clip that were looked at, as [from, to] in milliseconds. */
 export function seenStretches(answer, lanes, length) {
-  const { frames, seconds } = answer.examined ?? {};
+  const { frames, seconds, timestamps_ms: looked } = answer.examined ?? {};
   const shown = isNumber(seconds) && frames > 0 ? (seconds * 1000) / frames : 40;
-  const times = [...new Set(lanes.flatMap((lane) => lane.marks.map((mark) => mark.ms)))];
+  const marked = lanes.flatMap((lane) => lane.marks.map((mark) => mark.ms));
+  const times = [...new Set([...(Array.isArray(looked) ? looked : []), ...marked])];
   const stretches = [];
   for (const from of times.sort((a, b) => a - b)) {
     const to = Math.min(from + shown, length);

@@ -1,0 +1,135 @@
+"""Pictures and clips, as bytes and as forms, small and large, with overlays and deadlines."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import asdict
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_lightning.bundle import load_bundle
+from deepfake_lightning.inference import open_engine
+from deepfake_lightning.serving.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def clip(portrait_clips):
+    return next(iter(sorted((portrait_clips / "fake").glob("*.mp4"))))
+
+
+@pytest.fixture
+def framed(frame_bundle, tmp_path, serve_settings):
+    """Return a server of a detector that looks for faces."""
+    return serve_settings(Settings(tmp_path, bundle=frame_bundle.folder, workers=2))
+
+
+def test_a_clip_gets_what_the_engine_says_of_it(framed, frame_bundle, clip):
+    record = framed.client.post("/v1/predict", content=clip.read_bytes()).json()
+    expected = open_engine(bundle=frame_bundle.folder).assess(clip)
+    assert record["media_type"] == "video"
+    assert record["logit"] == pytest.approx(expected.logit, abs=1e-5)
+    assert record["examined"] == json.loads(json.dumps(asdict(expected.examined)))
+    frames = [(face["frame"], face["track"], face["timestamp_ms"]) for face in record["faces"]]
+    assert frames == [(face.frame, face.track, face.timestamp_ms) for face in expected.faces]
+    assert len(record["tracks"]) == len(expected.tracks)
+    assert record["verdict"] == expected.verdict
+    row = framed.find(record["request_id"])
+    assert (row.media_type, row.http_status) == ("video", 200)
+    assert row.decode_us > 0 and row.faces_us > 0 and row.network_us > 0
+
+
+def test_a_picture_with_a_face_and_one_without(framed, portrait_clips, clip, encode):
+    video = cv2.VideoCapture(str(clip))
+    done, frame = video.read()
+    assert done
+    data = cv2.imencode(".jpg", frame)[1].tobytes()
+    found = framed.client.post("/v1/predict", content=data).json()
+    assert found["status"] == "ok" and found["faces"][0]["box"]
+    nobody = framed.client.post("/v1/predict", content=encode(100, width=200)).json()
+    assert (nobody["status"], nobody["verdict"]) == ("no_face", "not_assessable")
+    assert nobody["meaning"] and nobody["reason"]
+
+
+def test_a_form_gets_the_same_answer_whatever_its_file_is_called(server, encode):
+    data = encode(150)
+    raw = server.client.post("/v1/predict", content=data).json()
+    for name in ("face.png", "../../etc/passwd", "clip.mp4", "a" * 300, "\u202e.png"):
+        answer = server.client.post("/v1/predict", files={"file": (name, data)})
+        assert answer.status_code == 200
+        assert answer.json()["score"] == raw["score"]
+        assert name not in answer.text
+
+
+def test_a_form_without_a_file_is_named(server):
+    answer = server.client.post("/v1/predict", data={"note": "x"}, files={"a": (None, "b")})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "form")
+
+
+def test_a_large_body_goes_through_a_file_which_is_removed(serve):
+    server = serve()
+    noise = np.random.default_rng(0).integers(0, 255, (1100, 1100, 3), np.uint8)
+    data = cv2.imencode(".png", noise)[1].tobytes()
+    assert len(data) > 2_000_000
+    assert server.client.post("/v1/predict", content=data).status_code == 200
+    assert server.client.post("/v1/predict", content=data[:1_500_000]).status_code in (200, 422)
+    assert server.client.post("/v1/predict", files={"file": ("x", data)}).status_code == 200
+    assert [path.name for path in server.service.spool.folder.iterdir()] == ["lock"]
+
+
+def test_more_pixels_than_may_be_are_refused_undecoded(serve, encode):
+    server = serve(bounds={"pixels": 500})
+    answer = server.client.post("/v1/predict", content=encode(100))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "over_limit")
+    assert "32 x 24 pixels" in answer.json()["error"]["message"]
+
+
+def test_longer_clips_than_may_be_are_jobs(frame_bundle, tmp_path, serve_settings, clip):
+    from deepfake_lightning.serving.settings import Bounds
+
+    settings = Settings(tmp_path, bundle=frame_bundle.folder, workers=2, bounds=Bounds(seconds=0.1))
+    server = serve_settings(settings)
+    answer = server.client.post("/v1/predict", content=clip.read_bytes())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "over_limit")
+    assert "seconds" in answer.json()["error"]["message"]
+    assert "/v1/jobs" in answer.json()["error"]["next"]
+
+
+def test_an_overlay_is_a_picture(framed, clip):
+    record = framed.client.post("/v1/predict?overlay=true", content=clip.read_bytes()).json()
+    assert record["overlay"]["media_type"] == "image/jpeg"
+    data = np.frombuffer(base64.b64decode(record["overlay"]["base64"]), np.uint8)
+    assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[0] > 50
+
+
+def test_a_picture_without_a_face_has_no_overlay(framed, encode):
+    answer = framed.client.post("/v1/predict?overlay=true", content=encode(100, width=200))
+    assert answer.json()["overlay"] is None
+
+
+def test_a_deadline_is_held(serve, encode):
+    server = serve(bounds={"deadline": 0.4})
+    server.network.may_go.clear()
+    began = time.monotonic()
+    answer = server.client.post("/v1/predict", content=encode())
+    assert time.monotonic() - began < 1.5
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "deadline")
+    assert int(answer.headers["Retry-After"]) > 0
+    server.network.may_go.set()
+    assert server.client.post("/v1/predict", content=encode()).status_code == 200
+
+
+def test_a_score_that_is_no_number_is_a_fault_and_no_score(serve, encode, brightness):
+    server = serve()
+    answer = server.client.post("/v1/predict", content=encode(brightness.NO_NUMBER))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+
+
+def test_scores_are_those_of_the_bundles_calibration(framed, frame_bundle, clip):
+    record = framed.client.post("/v1/predict", content=clip.read_bytes()).json()
+    fitted = load_bundle(frame_bundle.folder).calibration.video
+    assert (record["thresholds"] is None) == (fitted is None)
+    assert record["calibrated"] == (fitted is not None)
