@@ -125,15 +125,17 @@ def prepare_process() -> None:
 
 
 def end_with_parent() -> None:
-    """End this process within half a second of its parent's end.
+    """End this process when its parent ends, or has ended already.
 
     A parent that is killed cannot stop its processes; left alone they would go on for the rest of
     a long video, or of a sweep.
     """
-    parent = os.getppid()
+    parent, number = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        if parent is not None:
+            parent.join()  # a pipe tells, so that there is no moment at which it is missed
+        while parent is None and os.getppid() == number:
             time.sleep(0.5)
         os._exit(1)
 

@@ -19,6 +19,7 @@ import yaml
 from deepfake_lightning.cli import main
 from deepfake_lightning.cli.commands import COMMANDS
 from deepfake_lightning.media import open_video
+from deepfake_lightning.schemas.environment import EnvironmentRecord
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

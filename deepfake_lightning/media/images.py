@@ -134,7 +134,9 @@ def _read_bytes(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> tuple[byt
         if size == 0:
             raise MediaError(f"{name} is empty")
         if size > MAX_BYTES:
-            raise MediaLimitError(f"{name} has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
+            raise MediaLimitError(
+                f"{name} has {size:,} bytes, more than the limit of {MAX_BYTES:,}"
+            )
         data = source if isinstance(source, bytes) else source.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(f"{name} does not exist", next_step="check the root and path") from error

@@ -71,6 +71,8 @@ class Connection(H11Protocol):
         """Note since when there is nothing to do; uvicorn closes what is idle for long."""
         self._waits_since = self.loop.time()
         super().on_response_complete()
+        if self.conn.trailing_data[0]:  # the next request has begun
+            self._watch()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and hang up."""
@@ -116,14 +118,14 @@ class Connection(H11Protocol):
             answer = refuse({"state": {"exchange": exchange}}, refusal)
             headers = [*answer.raw_headers, (b"x-request-id", exchange.request_id.encode()),
                        (b"connection", b"close")]  # fmt: skip
+            log_request(exchange.request_id, route=OTHER, status=refusal.status, milliseconds=0.0,
+                        size=0, error=refusal.code)  # fmt: skip
             for event in (
                 h11.Response(status_code=refusal.status, headers=completed(headers)),
                 h11.Data(data=bytes(answer.body)),
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")
-            log_request(exchange.request_id, route=OTHER, status=refusal.status, milliseconds=0.0,
-                        size=0, error=refusal.code)  # fmt: skip
         self.transport.close()
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
+
 _ADDRESS = re.compile(r" on (http://\S+)")
 _LOOK_EVERY = 0.25  # seconds
 
@@ -68,6 +70,11 @@ class Server:
         return statistics.median(values[-third:]) / statistics.median(values[:third]) - 1
 
 
+def wait_until_ready(url: str, seconds: float = 120.0) -> None:
+    """Wait until a server answers; its socket takes connections before."""
+    httpx.get(f"{url}/readyz", timeout=seconds).raise_for_status()
+
+
 def processes_of(session: int) -> list[int]:
     """Return the processes of a session, orphans among them."""
     found = []
@@ -120,6 +127,7 @@ def serving(
         found = _ADDRESS.search(first)
         if found is None:
             raise SystemExit(f"the server did not start: {first or 'it said nothing'}")
+        wait_until_ready(found[1])
         yield Server(found[1], process.pid)
         process.terminate()
         process.wait(60)

@@ -99,6 +99,7 @@ def overload(
     """
     workspace = Path(mkdtemp(dir=place))
     with serving(workspace, "--bundle", str(bundle), "--deadline", f"{deadline:g}") as server:
+        load(server.url, picture, 16, _PROBE_SECONDS)  # warms up
         served = load(server.url, picture, 16, _PROBE_SECONDS).per_second
         probe = Probe(server.url, picture.read_bytes())
         try:

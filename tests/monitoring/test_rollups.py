@@ -270,6 +270,36 @@ def test_late_rows_labels_and_erasures_change_minutes_that_were_made(
     assert read_rollups(log, NOON, NOON + 2 * MINUTE)[0].totals.count("labelled") == 1
 
 
+def test_the_latest_label_counts(log: PredictionLog, request_row: Callable[..., Any]) -> None:
+    row = request_row(0)
+    said = replace(row.items[0], verdict="manipulation_indicated")
+    log.append(replace(row, items=(said,)))
+
+    def outcome() -> list[int]:
+        make_rollups(log)
+        totals = merged(read_rollups(log, NOON, NOON + MINUTE))
+        return [totals.count(name) for name in ("labelled", "tp", "fp")]
+
+    for ts_us, label, expected in ((5, 1, [1, 1, 0]), (3, 0, [1, 1, 0]), (5, 0, [1, 0, 1])):
+        log.label(Label("r00000", ts_us, label, by="ada"))
+        assert outcome() == expected
+
+
+def test_a_shadow_score_that_comes_late_is_added(
+    log: PredictionLog, request_row: Callable[..., Any]
+) -> None:
+    log.append(request_row(0))
+    make_rollups(log)
+    score = replace(request_row(1).items[0], version="v1.1.0", variant="shadow")
+    with log.writing() as connection:
+        assert write_rows(connection, [], [("r00000", score)]) == []
+    assert make_rollups(log) == 1
+    shadow = read_rollups(log, NOON, NOON + MINUTE, where={"variant": "shadow"})
+    assert [(one.key["version"], one.totals.count("items")) for one in shadow] == [("v1.1.0", 1)]
+    assert shadow[0].totals.count("requests") == 0
+    assert shadow[0].totals.stage_mean("network") == 7000
+
+
 def test_what_comes_while_a_rollup_is_made_is_not_forgotten(
     log: PredictionLog, request_row: Callable[..., LoggedRequest]
 ) -> None:

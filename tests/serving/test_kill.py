@@ -52,7 +52,7 @@ def killed(tmp_path, crop_bundle, encode, portrait_clips, start_serve, traffic):
         for name in jobs:
             wait_for_job(server.url, name)
         assert server.stop() == (0, "")
-        assert not server.all_processes()
+        server.seconds_until_gone(GONE_WITHIN)
         assert not any((tmp_path / "serving" / "uploads").iterdir())
         return kept
 
