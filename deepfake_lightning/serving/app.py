@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,7 @@ from deepfake_lightning.serving.answers import (
     on_refusal,
     on_wrong_parameter,
 )
+from deepfake_lightning.serving.descriptions import corrected
 from deepfake_lightning.serving.following import Fleet
 from deepfake_lightning.serving.guard import Guard
 from deepfake_lightning.serving.jobs import routes as job_routes
@@ -42,6 +44,16 @@ outside of faces are not covered.
 """
 
 
+_ROUTERS = (routes.router, job_routes.router, health.router)
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the description as it is meant."""
+        described = [route for router in _ROUTERS for route in router.routes]
+        return corrected(super().openapi(), described)
+
+
 def _now() -> int:
     return time.time_ns() // 1000
 
@@ -62,7 +74,7 @@ def create_app(
         clock: the time in microseconds since 1970, UTC.
     """
     metrics = metrics or Metrics()
-    app = FastAPI(
+    app = _App(
         title="deepfake-lightning",
         version=__version__,
         description=_ABOUT,
@@ -71,10 +83,8 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan(settings, fleet, metrics, clock),
     )
-    app.include_router(routes.router)
-    app.include_router(job_routes.router)
-    app.include_router(health.router)
-    app.include_router(page.router)
+    for router in (*_ROUTERS, page.router):
+        app.include_router(router)
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_wrong_parameter)

@@ -104,8 +104,8 @@ class Connection(H11Protocol):
         self._refuse(Refusal(408, "slow", fault, "send it again"))
 
     def _make_room(self) -> None:
-        waiting = [each for each in self.connections
-                   if isinstance(each, Connection) and each is not self and each.is_waiting]  # fmt: skip
+        others = (each for each in self.connections if isinstance(each, Connection))
+        waiting = (each for each in others if each is not self and each.is_waiting)
         oldest = min(waiting, key=lambda each: each._waits_since, default=self)
         oldest.transport.abort()
 
@@ -149,6 +149,6 @@ class _Parser(h11.Connection):
 def most_connections() -> int:
     """Return how many connections a process has: pictures, logs and decoders need files, too."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(
-        _MOST_CONNECTIONS, soft // 2
+    return (
+        _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(_MOST_CONNECTIONS, soft // 2)
     )

@@ -7,7 +7,11 @@ import gc
 import multiprocessing
 import os
 import resource
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +30,7 @@ from deepfake_lightning.schemas.calibration import ItemCalibration, MediaType
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_ATTEMPTS = 2
 _MEMORY = 6 << 30  # bytes of addresses; libraries take one of these six before any file is read
 
 
@@ -65,14 +70,13 @@ class DecodingPool:
         limits: Limits,
         on_change: Callable[[int], None] = lambda length: None,
     ) -> None:
+        self._workers = workers
         self._limits = limits
         self._on_change = on_change
         self._length = 0
         self._free = asyncio.Semaphore(workers)
         self._free_for_clips = asyncio.Semaphore(max(1, workers - 1))
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        self._pool = ProcessPool(workers, context=context, initializer=_prepare)
+        self._pool = self._open()
 
     async def sight(self, media: Media, preprocess: Preprocess, seconds: float) -> Sighting:
         """Look at media as a detector's preprocessing has it.
@@ -111,8 +115,7 @@ class DecodingPool:
 
     def stop(self) -> None:
         """End the processes; what they work on is given up."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        _end(self._pool)
 
     async def _run(
         self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -124,17 +127,45 @@ class DecodingPool:
             self._count(-1)
             raise
         try:
-            task = self._pool.schedule(function, args, kwargs, timeout=seconds)
-            return await asyncio.wrap_future(task)
+            for _ in range(_ATTEMPTS):
+                task = self._schedule(seconds, function, *args, **kwargs)
+                with suppress(BrokenProcessPool):  # by this file, or by another one
+                    return await asyncio.wrap_future(task)
+            raise DecoderCrashed("the pool broke")
         except ProcessExpired as error:
             raise DecoderCrashed(f"exit code {error.exitcode}") from error
         finally:
             self._free.release()
             self._count(-1)
 
+    def _schedule(
+        self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Give a task to the pool; to another one where the pool is broken.
+
+        Pebble gives a pool up for good when a process ends of which it knows no task: while it
+        waits for one, or at the very beginning of one.
+        """
+        try:
+            return self._pool.schedule(function, args, kwargs, timeout=seconds)
+        except RuntimeError:
+            threading.Thread(target=_end, args=(self._pool,)).start()  # takes a while
+            self._pool = self._open()
+            return self._pool.schedule(function, args, kwargs, timeout=seconds)
+
+    def _open(self) -> ProcessPool:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        return ProcessPool(self._workers, context=context, initializer=_prepare)
+
     def _count(self, change: int) -> None:
         self._length += change
         self._on_change(self._length)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _prepare() -> None:
@@ -151,16 +182,20 @@ def _sight(media: Media, preprocess: Preprocess, limits: Limits) -> Sighting:
             _viewer(preprocess), media.content, kind=media.kind, limits=limits,
             already_cropped=media.already_cropped,
         )  # fmt: skip
-        if found.fault is not None and isinstance(media.content, Path):  # where it lies here is no one else's business
-            fault = found.fault.replace(str(media.content), "the upload")
-            found = replace(found, fault=fault)
-        return found
+        return _without_place(found, media)
     except MemoryError:
         return Sighting(media.kind, fault="it takes more memory than a file may")
     finally:
         # A decoder is part of a cycle, and holds megabytes that Python does not know of.
         if media.kind == "video":
             gc.collect()
+
+
+def _without_place(found: Sighting, media: Media) -> Sighting:
+    """Return it without a word of where the file lies on this machine."""
+    if found.fault is None or isinstance(media.content, bytes):
+        return found
+    return replace(found, fault=found.fault.replace(str(media.content), "the upload"))
 
 
 @lru_cache(maxsize=4)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED
@@ -65,6 +67,32 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def corrected(document: dict[str, Any], routes: Iterable[object]) -> dict[str, Any]:
+    """Return a description as it is meant.
+
+    FastAPI adds an answer to wrong parameters, which here is a 400, and leaves out of examples
+    what is null.
+
+    Args:
+        document: as FastAPI makes it; it is changed.
+        routes: that it describes.
+    """
+    for route in routes:
+        if not isinstance(route, APIRoute) or route.path not in document["paths"]:
+            continue
+        for method in route.methods or ():
+            answers = document["paths"][route.path][method.lower()]["responses"]
+            if "HTTPValidationError" in str(answers.get("422")):
+                del answers["422"]
+            for status, answer in route.responses.items():
+                for kind, meant in answer.get("content", {}).items():
+                    shown = {name: meant[name] for name in ("example", "examples") if name in meant}
+                    answers[str(status)]["content"][kind].update(shown)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    return document
+
+
 _RESULT: dict[str, Any] = {
     "request_id": _ID,
     "environment": "production",
@@ -115,7 +143,7 @@ PREDICT_ANSWERS: dict[int | str, dict[str, Any]] = {
     },
     **refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
 }
-FEEDBACK_DONE: dict[int | str, dict[str, Any]] = refusals(400, 401, 403, 404, 413, 429, 503)
+FEEDBACK_DONE: dict[int | str, dict[str, Any]] = refusals(400, 401, 403, 404, 408, 413, 429, 503)
 MEDIA_BODY: dict[str, Any] = {
     "required": True,
     "description": "one picture (JPEG, PNG, WebP, BMP, TIFF) or short clip (MP4, MOV, MKV, WebM, "

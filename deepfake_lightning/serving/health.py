@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from deepfake_lightning.serving.answers import exchange_of
+from deepfake_lightning.serving.descriptions import refusals
 from deepfake_lightning.serving.routes import service_of
 from deepfake_lightning.serving.service import Service
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], responses=refusals(403))
 
 
 @router.get("/healthz")
@@ -62,7 +63,10 @@ def _details(service: Service) -> dict[str, Any]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    responses={
+        200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"},
+        **refusals(401),
+    },
 )
 def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepfake_lightning.monitoring import LoggedRequest, with_result
+from deepfake_lightning.monitoring import LoggedRequest, new_request_id, with_result
 from deepfake_lightning.serving.answers import PREDICT, Exchange
 from deepfake_lightning.serving.doors import door_of
 from deepfake_lightning.serving.json_logs import REQUEST_ID, log_request
@@ -40,10 +39,10 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(uuid.uuid4().hex)
+        came, began = self._clock(), time.perf_counter()
+        exchange = Exchange(new_request_id(came))
         scope.setdefault("state", {})["exchange"] = exchange
         REQUEST_ID.set(exchange.request_id)
-        came, began = self._clock(), time.perf_counter()
 
         async def note_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":

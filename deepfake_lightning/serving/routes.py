@@ -186,7 +186,7 @@ async def feedback(request: Request, said: Feedback) -> dict[str, str]:
 @router.delete(
     "/v1/requests/{request_id}",
     tags=["privacy"],
-    responses=refusals(404, 401, 403, 503),
+    responses=refusals(400, 401, 403, 404, 429, 503),
 )
 async def erase(request: Request, request_id: str) -> dict[str, Any]:
     """Erase all that is kept of a request: its row, scores, labels, and its job."""

@@ -142,12 +142,19 @@ def measure(folder: Path, total: int, rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": total}
     part, file = min(PART, total), folder / "predictions.db"
     rates: dict[str, list[float]] = {"writer": [], "executemany": []}
+    cpu: dict[str, list[float]] = {"writer": [], "executemany": []}
+    ways = [("writer", through_writer), ("executemany", plain)]
     for turn in range(rounds):
         given = list(rows(part, total, turn))
-        for name, write in (("writer", through_writer), ("executemany", plain)):
-            rates[name].append(part / write(folder / f"{name}-{turn}.db", given))
-            (folder / f"{name}-{turn}.db").unlink()
+        for name, write in ways if turn % 2 else ways[::-1]:
+            place = folder / f"{name}-{turn}.db"
+            PredictionLog(place).close()
+            began = time.process_time()
+            rates[name].append(part / write(place, given))
+            cpu[name].append(part / (time.process_time() - began))
+            place.unlink()
     found["write_per_s"] = {name: round(statistics.median(rate)) for name, rate in rates.items()}
+    found["write_per_cpu_s"] = {name: round(statistics.median(rate)) for name, rate in cpu.items()}
     seconds = 0.0
     for seed in range(0, total // part):
         given = list(rows(part, total, seed))

@@ -19,7 +19,7 @@ BACKBONES = {"efficientnet_b0": 224, "test_efficientnet": 32}
 
 def write_face(path: Path, size: int = 224) -> Path:
     """Write a public-domain portrait that is cut to the face, a JPEG of size x size pixels."""
-    portrait = cv2.cvtColor(astronaut()[0:200, 120:320], cv2.COLOR_RGB2BGR)
+    portrait = cv2.cvtColor(astronaut()[0:200, 120:320], cv2.COLOR_RGB2BGR)  # type: ignore[no-untyped-call]
     face = cv2.resize(portrait, (size, size), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(path), face, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return path
@@ -55,4 +55,5 @@ def build(folder: Path, backbone: str, seed: int = 0) -> Path:
             ])  # fmt: skip
     finally:
         os.chdir(before)
+    assert run.best_checkpoint is not None
     return build_bundle(run.best_checkpoint, folder / "bundle", version="v1.0.0").folder

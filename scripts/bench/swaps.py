@@ -12,7 +12,9 @@ which has to be refused while the one before goes on::
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -109,10 +111,12 @@ def break_one(environment: Environment, clients: Clients, url: str) -> tuple[str
 def _wait_for(url: str, check: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """Return what ``/readyz`` says once it is as expected."""
     end = time.monotonic() + _REFUSED_SECONDS
-    while not check(state := httpx.get(f"{url}/readyz", timeout=30).json()):
+    state: dict[str, Any] = {}
+    while not state or not check(state):
         if time.monotonic() > end:
             raise SystemExit(f"the server does not follow: {state}")
         time.sleep(0.05)
+        state = httpx.get(f"{url}/readyz", timeout=30).json()
     return state
 
 
@@ -171,6 +175,7 @@ def main() -> None:
     parser.add_argument("--shared-seconds", type=float, default=10, help="default: 10")
     parser.add_argument("--json", action="store_true", help="print one JSON line as well")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # servers are ended, too
     with tempfile.TemporaryDirectory(prefix="swaps-") as folder:
         place = Path(folder)
         bundle = args.bundle or build(place / "bundle", "test_efficientnet")

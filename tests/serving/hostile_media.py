@@ -107,9 +107,7 @@ def png(width: int, height: int, *before: bytes, data: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(before) + pixels + chunk(b"IEND", b"")
 
 
-def tiff(
-    *sizes: tuple[int, int, int], side: int, samples: int = 1, order: str = "<"
-) -> bytes:
+def tiff(*sizes: tuple[int, int, int], side: int, samples: int = 1, order: str = "<") -> bytes:
     """Return a TIFF of a square of zeros whose strips are one and the same, so it is small.
 
     Args:
@@ -128,7 +126,9 @@ def tiff(
     body = struct.pack(order + "H", len(entries))
     for tag, kind, length, value in entries:
         value = {273: base, 279: base + 4 * count}.get(tag, value)
-        packed = struct.pack(order + ("HH" if kind == 3 else "I"), *((value, 0) if kind == 3 else (value,)))
+        packed = struct.pack(
+            order + ("HH" if kind == 3 else "I"), *((value, 0) if kind == 3 else (value,))
+        )
         body += struct.pack(order + "HHI", tag, kind, length) + packed
     places = struct.pack(order + f"{count}I", *[base + 8 * count] * count)
     lengths = struct.pack(order + f"{count}I", *[len(strip)] * count)
@@ -204,8 +204,8 @@ def elsewhere(url: str) -> Iterator[bytes]:
                        (b"urn ", b"a\0" + url.encode() + b"\0")):  # fmt: skip
         entry = struct.pack(">I4sI", 12 + len(text), kind, 0) + text
         dref = struct.pack(">I4sII", 16 + len(entry), b"dref", 0, 1) + entry
-        yield struct.pack(">I4s4sI", 16, b"ftyp", b"qt  ", 0) + _boxes(b"moov", b"trak", b"mdia",
-                                                                      b"minf", b"dinf", inside=dref)  # fmt: skip
+        boxes = (b"moov", b"trak", b"mdia", b"minf", b"dinf")
+        yield struct.pack(">I4s4sI", 16, b"ftyp", b"qt  ", 0) + _boxes(*boxes, inside=dref)
 
 
 def _boxes(*kinds: bytes, inside: bytes) -> bytes:

@@ -86,7 +86,9 @@ def processes() -> dict[int, int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])  # noqa: E501
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
             except (OSError, IndexError):
                 continue
     found, more = {os.getpid(): 0}, True
@@ -124,8 +126,9 @@ def open_files(pid: int | str = "self") -> int:
 def uploads_left(workspace: Path) -> list[str]:
     """Return the uploads that lie in a server's workspace."""
     folder = workspace / "serving"
-    return [str(file) for place in ("uploads", "jobs/uploads", "jobs/overlays")
-            for file in (folder / place).rglob("*") if file.is_file() and file.name != "lock"]  # fmt: skip
+    places = ("uploads", "jobs/uploads", "jobs/overlays")
+    files = [file for place in places for file in (folder / place).rglob("*") if file.is_file()]
+    return [str(file) for file in files if file.name != "lock"]
 
 
 def wait_until(condition: Any, seconds: float = 20.0) -> None:

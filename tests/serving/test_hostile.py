@@ -19,6 +19,7 @@ _probing = runpy.run_path(str(_HERE / "probing.py"))
 check_refusal, memory_mb, uploads_left = (
     _probing[name] for name in ("check_refusal", "memory_mb", "uploads_left")
 )
+SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
 SECRET = b"Zq7-what-nobody-else-writes-Zq7"
 SHARED = _HERE.parents[2] / "shared" / "data"
 BOMBS = _media["bombs"]()
@@ -35,7 +36,10 @@ def hostile(serve):
 def sound(make_clip, tmp_path_factory):
     """Return small sound files, by name; real ones too, where there are."""
     found = {**_media["pictures"](), **_media["clips"](make_clip, tmp_path_factory.mktemp("clips"))}
-    real = [*sorted(SHARED.glob("dfdc_faces/**/*.jpg"))[:3], *sorted(SHARED.glob("ffpp/**/*.mp4"))[:1]]
+    real = [
+        *sorted(SHARED.glob("dfdc_faces/**/*.jpg"))[:3],
+        *sorted(SHARED.glob("ffpp/**/*.mp4"))[:1],
+    ]
     return found | {f"real-{path.name}": path.read_bytes() for path in real}
 
 
@@ -60,7 +64,7 @@ def still_right(server, encode):
     assert record["logit"] == pytest.approx(200 / 64 - 2, abs=0.05)
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [400, pytest.param(4000, marks=SLOW)])
 def test_damaged_files_are_scored_or_refused_and_leave_nothing(
     hostile, sound, encode, capfd, caplog, count
 ):
@@ -114,14 +118,17 @@ def server_of_bombs(server):
     return server, memory_mb()
 
 
-def test_what_is_something_else_is_refused_and_nothing_is_fetched(server, encode, make_clip, tmp_path):
+def test_what_is_something_else_is_refused_and_nothing_is_fetched(
+    server, encode, make_clip, tmp_path
+):
     clip = make_clip(tmp_path / "a.mp4", frames=3)
     with ThreadPoolExecutor(1) as pool, _listener() as (url, came):
         things = _media["other_things"]()
-        things |= {f"{name}-url": data.replace(b"http://127.0.0.1:9/", url.encode() + b"/x.mp4")
-                   .replace(b"/etc/passwd", str(clip).encode()) for name, data in things.items()}  # fmt: skip
-        things |= {f"{number}.mov": data for number, data in
-                   enumerate(_media["elsewhere"](f"{url}/x.mp4"))}  # fmt: skip
+        here = url.encode() + b"/x.mp4"
+        for name, data in list(things.items()):
+            elsewhere = data.replace(b"http://127.0.0.1:9/", here)
+            things[f"{name}-url"] = elsewhere.replace(b"/etc/passwd", str(clip).encode())
+        things |= dict(enumerate(_media["elsewhere"](f"{url}/x.mp4")))
         for name, data in things.items():
             status, code = pool.submit(asked, server, data).result()
             assert (status, code) in {(415, "not_media"), (422, "unreadable")}, name
@@ -153,7 +160,9 @@ class _listener:
 
 
 def test_a_clip_that_claims_or_has_too_much_is_refused(serve, encode, make_clip, tmp_path):
-    server = serve(bounds={"seconds": 5.0, "pixels": 200 * 200, "frames": 20, "deadline": _DEADLINE})
+    server = serve(
+        bounds={"seconds": 5.0, "pixels": 200 * 200, "frames": 20, "deadline": _DEADLINE}
+    )
     large = make_clip(tmp_path / "large.mp4", frames=2, size=(320, 240)).read_bytes()
     long = make_clip(tmp_path / "long.mp4", frames=12, times_ms=[800 * n for n in range(12)])
     late = make_clip(tmp_path / "late.mkv", frames=3, times_ms=[0, 40, 86_400_000])

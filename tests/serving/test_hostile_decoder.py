@@ -23,6 +23,8 @@ check_refusal, decoders, memory_mb, open_files, processes, uploads_left, wait_un
                  "uploads_left", "wait_until")
 )  # fmt: skip
 
+SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
 
 @pytest.fixture(scope="session")
 def slow_clip(made_once):
@@ -118,7 +120,7 @@ def test_a_file_that_takes_too_long_is_given_up_in_time(serve, encode, slow_clip
 
 
 def test_good_pictures_pass_those_that_keep_a_decoder_busy(serve, encode, slow_clip):
-    server = serve(bounds={"deadline": 12.0})
+    server = serve(bounds={"deadline": 8.0})
     alone = [still_right(server, encode, 100 + number) for number in range(30)]
     with ThreadPoolExecutor(2) as pool:
         before = _ticks()
@@ -133,7 +135,7 @@ def test_good_pictures_pass_those_that_keep_a_decoder_busy(serve, encode, slow_c
     assert max(beside) < 3, beside
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(50, marks=SLOW)])
 def test_decoders_that_end_and_hang_leave_nothing_behind(serve, encode, slow_clip, count):
     server = serve(bounds={"deadline": 1.0})
     files = memory = children = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
 from hypothesis import Phase, settings
@@ -33,6 +32,7 @@ class Jobs(RuleBasedStateMachine):
     def open(self) -> None:
         self.root = Path(tempfile.mkdtemp(dir=MEMORY))
         self.now = 1_000_000
+        self.sent = 0
         self.known: dict[str, list] = {}
         self.line: list[str] = []
         self.running = None
@@ -47,9 +47,14 @@ class Jobs(RuleBasedStateMachine):
         )
         self.desk = JobDesk(self.store)
 
-    @rule()
-    def submit(self) -> None:
-        name = uuid.uuid4().hex
+    @rule(count=st.integers(1, 3))
+    def submit(self, count: int) -> None:
+        for _ in range(count):
+            self._submit()
+
+    def _submit(self) -> None:
+        self.sent += 1
+        name = f"job{self.sent}"
         spooled = self.root / name
         spooled.write_bytes(b"a video")
         order = Order(id=name, client="me", version="v1", digest="", bundle="")
@@ -65,15 +70,13 @@ class Jobs(RuleBasedStateMachine):
             except QueueFull:
                 assert not spooled.exists()
 
-    @precondition(lambda self: self.running is None)
+    @precondition(lambda self: self.running is None and self.line)
     @rule()
     def claim(self) -> None:
         job = self.desk.claim()
-        assert (job and job.id) == (self.line[0] if self.line else None)
-        if job is not None:
-            del self.line[0]
-            self.known[job.id][:2] = ["running", self.known[job.id][1] + 1]
-            assert job.attempts == self.known[job.id][1]
+        assert job.id == self.line.pop(0)
+        self.known[job.id][:2] = ["running", self.known[job.id][1] + 1]
+        assert job.attempts == self.known[job.id][1]
         self.running = job
 
     @precondition(lambda self: self.running is not None)
@@ -162,7 +165,7 @@ class Jobs(RuleBasedStateMachine):
 
 TestJobs = Jobs.TestCase
 TestJobs.settings = settings(
-    max_examples=50,
-    stateful_step_count=30,
+    max_examples=40,
+    stateful_step_count=50,
     phases=[Phase.generate],  # to make a failure shorter takes minutes
 )
