@@ -41,7 +41,7 @@ def serve(
         host: address to listen on; any but this machine's own needs a token.
         port: to listen on; 0 picks a free one.
         processes: that answer requests, each with its own copy of the detector.
-        workers: processes of each that decode (default: one for each core, two at least).
+        workers: processes of each that decode (default: its share of the cores, two at least).
         device: cpu (through ONNX), or cuda, cuda:1, ... (through PyTorch).
         token_file: file with the operator's token.
         rate: how often a caller may ask whose token does not say it, 600/minute.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 
-from deepfake_lightning.serving.answers import Refusal
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deepfake_lightning.serving.answers import PREDICT, Refusal, refuse
 
 _WEIGHT = 0.1  # of the newest request in the mean time of all
 _LONGEST_RETRY = 60
@@ -61,3 +63,36 @@ class Admission:
     def _retry_after(self) -> int:
         """Return in how many seconds a quarter of the places will be free, at the present pace."""
         return min(_LONGEST_RETRY, max(1, math.ceil(self._seconds / 4)))
+
+
+class Places:
+    """ASGI middleware: a request to predict has a place until its answer is sent, or gets 503.
+
+    It stands before the routes, so that a server under a flood spends little on each refusal.
+
+    Args:
+        app: what answers; ``app.state.service`` has the places.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http" or scope["path"] != PREDICT or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        admission: Admission = scope["app"].state.service.admission
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(admission.place())
+            except Refusal as refusal:
+                await refuse(scope, refusal)(scope, receive, send)
+                return
+
+            async def send_and_leave(message: Message) -> None:
+                await send(message)
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    stack.close()  # what shadow versions do yet takes no place
+
+            await self._app(scope, receive, send_and_leave)

@@ -87,6 +87,16 @@ def refuse(scope: Scope, refusal: Refusal) -> JSONResponse:
     return JSONResponse(record, status_code=refusal.status, headers=headers)
 
 
+def refuse_doubles(request: Request) -> None:
+    """Refuse a parameter that is given twice: which one is meant?
+
+    Raises:
+        Refusal: one is.
+    """
+    if len(request.query_params.multi_items()) != len(request.query_params.keys()):
+        raise Refusal(400, "parameter", "a parameter is given twice", "give it once")
+
+
 def fault() -> Refusal:
     """Return the refusal for what the program does wrong; details go to the log alone."""
     return Refusal(500, "internal", "the server failed on this request", "see the server's log")

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from deepfake_lightning import __version__
 from deepfake_lightning.serving import health, page, routes
+from deepfake_lightning.serving.admission import Places
 from deepfake_lightning.serving.answers import (
     Refusal,
     on_fault,
@@ -92,6 +93,7 @@ def create_app(
     bounds = settings.bounds
     tokens = TokenStore(Workspace(settings.workspace).serving / TOKENS)
     # The last one added is the first to see a request.
+    app.add_middleware(Places)
     app.add_middleware(
         RateLimit, default=settings.rate, processes=settings.processes,
         on_limited=metrics.count_rate_limited,

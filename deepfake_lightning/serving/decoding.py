@@ -30,6 +30,8 @@ from deepfake_lightning.schemas.calibration import ItemCalibration, MediaType
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_JOBS = "deepfake_lightning.serving.jobs.worker"  # forked from the same server
+
 _ATTEMPTS = 2
 _MEMORY = 6 << 30  # bytes of addresses; libraries take one of these six before any file is read
 
@@ -155,7 +157,7 @@ class DecodingPool:
 
     def _open(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context.set_forkserver_preload([__name__, _JOBS])
         return ProcessPool(self._workers, context=context, initializer=_prepare)
 
     def _count(self, change: int) -> None:

@@ -165,5 +165,5 @@ CALLERS: dict[str, Any] = {
     "required": False,
     "description": "whoever has the same key is answered by the same version of an experiment; "
     "without one each request is dealt by itself. It is not kept",
-    "schema": {"type": "string", "maxLength": 200},
+    "schema": {"type": "string"},
 }

@@ -72,8 +72,11 @@ class BodyLimit:
             return message
 
         async def send_and_linger(message: Message) -> None:
-            if (unread or is_ambiguous) and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Connection"] = "close"
+            if message["type"] == "http.response.start":
+                # The rest of a small body is there already, as a rule: the connection is kept.
+                large = unread and not 0 < announced <= MAX_FORM_BYTES
+                if large or is_ambiguous:
+                    MutableHeaders(scope=message)["Connection"] = "close"
             elif unread and not message.get("more_body", False):
                 await send({**message, "more_body": True})
                 await self._throw_away(receive)

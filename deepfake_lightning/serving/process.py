@@ -31,9 +31,9 @@ class AppMaker:
 
     def __call__(self) -> ASGIApp:
         """Return the app."""
+        end_with_parent()  # first: what follows takes seconds
         from deepfake_lightning.serving.app import create_app
 
-        end_with_parent()
         log_to(self.settings)
         if (folder := os.environ.get(VARIABLE)) is not None:
             _forget_dead(Path(folder))

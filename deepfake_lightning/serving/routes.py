@@ -16,7 +16,14 @@ from starlette.responses import JSONResponse, Response
 
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring import Label
-from deepfake_lightning.serving.answers import PREDICT, Exchange, Refusal, exchange_of, fault
+from deepfake_lightning.serving.answers import (
+    PREDICT,
+    Exchange,
+    Refusal,
+    exchange_of,
+    fault,
+    refuse_doubles,
+)
 from deepfake_lightning.serving.decoding import DecoderCrashed, Media
 from deepfake_lightning.serving.descriptions import (
     CALLERS,
@@ -36,7 +43,6 @@ logger = logging.getLogger(__name__)
 router = APIRouter()
 
 CLIENT_KEY = "X-Client-Key"
-_LONGEST_KEY = 200
 _REQUEST_ID = r"^[0-9a-f]{32}$"
 _WITHOUT_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 _SMALLER = {"image": "send a smaller one", "video": "send it as a job: POST /v1/jobs"}
@@ -64,17 +70,16 @@ class PredictQuery(BaseModel):
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Score a picture or a short clip. One without a face has a result, too: not assessable."""
-    _refuse_doubles(request)
+    refuse_doubles(request)
     service, exchange = service_of(request), exchange_of(request.scope)
     lineup = service.fleet.current()
     served = route_to(request, lineup)
-    with service.admission.place():
-        upload = await service.spool.receive(request)
-        try:
-            scored, answer = await _answer(service, served, upload, query, exchange, lineup)
-        except BaseException:
-            upload.close()
-            raise
+    upload = await service.spool.receive(request)
+    try:
+        scored, answer = await _answer(service, served, upload, query, exchange, lineup)
+    except BaseException:
+        upload.close()
+        raise
     if not lineup.shadow:
         upload.close()
         return answer
@@ -163,7 +168,7 @@ class Feedback(BaseModel):
 @router.post("/v1/feedback", status_code=201, tags=["feedback"], responses=FEEDBACK_DONE)
 async def feedback(request: Request, said: Feedback) -> dict[str, str]:
     """Say what a request really showed. All that is said is kept; the latest counts."""
-    _refuse_doubles(request)
+    refuse_doubles(request)
     service, caller = service_of(request), exchange_of(request.scope).caller
     label = Label(
         request_id=said.request_id,
@@ -190,7 +195,7 @@ async def feedback(request: Request, said: Feedback) -> dict[str, str]:
 )
 async def erase(request: Request, request_id: str) -> dict[str, Any]:
     """Erase all that is kept of a request: its row, scores, labels, and its job."""
-    _refuse_doubles(request)
+    refuse_doubles(request)
     service, jobs = service_of(request), request.app.state.jobs
 
     if not re.fullmatch(_REQUEST_ID, request_id):  # what no log need be asked for
@@ -230,7 +235,7 @@ def route_to(request: Request, lineup: Lineup) -> Served:
         Refusal: nothing is deployed.
     """
     exchange = exchange_of(request.scope)
-    key = request.headers.get(CLIENT_KEY, "")[:_LONGEST_KEY] or exchange.request_id
+    key = request.headers.get(CLIENT_KEY) or exchange.request_id
     served = lineup.choose(key)
     exchange.environment = lineup.environment
     if served is None:
@@ -245,11 +250,6 @@ def route_to(request: Request, lineup: Lineup) -> Served:
 
 def _media(upload: Upload, query: PredictQuery) -> Media:
     return Media(upload.content, upload.kind, query.already_cropped)
-
-
-def _refuse_doubles(request: Request) -> None:
-    if len(request.query_params.multi_items()) != len(request.query_params.keys()):
-        raise Refusal(400, "parameter", "a parameter is given twice", "give it once")
 
 
 def _unknown() -> Refusal:

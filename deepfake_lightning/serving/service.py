@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -66,7 +65,7 @@ def open_fleet(settings: Settings, metrics: Metrics) -> Iterator[Fleet]:
     Raises:
         DeepfakeLightningError: one of them cannot serve.
     """
-    cores = os.cpu_count() or 1
+    cores = settings.cores
     with ThreadPoolExecutor(cores, thread_name_prefix="network") as threads:
         network = Network(threads, cores, settings.batch_size, settings.device, metrics)
         yield _fleet(settings, network, metrics)

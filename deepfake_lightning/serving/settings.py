@@ -56,7 +56,7 @@ class Settings:
         bundle: a bundle's folder.
         environment: whose file is followed.
         processes: that answer requests.
-        workers: processes of each of them that decode; None: one for each core, two at least.
+        workers: processes of each of them that decode; None: its share of the cores, two at least.
         device: of the network.
         batch: faces in one run of the network; None: 4 on a CPU, 32 elsewhere.
         token: the operator's; None without one.
@@ -83,8 +83,13 @@ class Settings:
 
     @property
     def decoders(self) -> int:
-        """How many processes decode."""
-        return self.workers or max(2, os.cpu_count() or 1)
+        """How many processes decode, for each that answers."""
+        return self.workers or max(2, self.cores)
+
+    @property
+    def cores(self) -> int:
+        """How many cores each process has for itself, about."""
+        return max(1, (os.cpu_count() or 1) // self.processes)
 
     @property
     def batch_size(self) -> int:

@@ -67,6 +67,8 @@ def clips(make_clip: Callable[..., Path], folder: Path) -> dict[str, bytes]:
 
 def damaged(data: bytes, generator: Generator) -> bytes:
     """Return a file with one kind of damage, as seeded."""
+    if len(data) < 8:
+        return data
     kind, changed = int(generator.integers(8)), bytearray(data)
     place = int(generator.integers(len(data)))
     length = int(generator.integers(1, 64))

@@ -146,7 +146,7 @@ def test_feedback_with_a_name_twice_counts_the_latter_and_other_kinds_are_refuse
     twice = said.replace('"label": "fake"', '"label": "real", "label": "fake"')
     assert server.client.post("/v1/feedback", content=twice, headers=JSON).json()["label"] == "fake"
     for kind in ("text/plain", "application/xml", "multipart/form-data", "nonsense",
-                 "application/json; charset=x", "application/vnd.api+json", "/", ";;;"):  # fmt: skip
+                 "application/json; charset=x", "application/a+json", "/", ";;;"):  # fmt: skip
         answer = server.client.post("/v1/feedback", content=twice, headers={"Content-Type": kind})
         assert answer.status_code == 201 or refused(answer)[0] == 400
 
@@ -198,10 +198,10 @@ def test_forms_of_all_kinds_are_read_or_refused(server, encode):
     for name, body in bad.items():
         answer = server.client.post("/v1/predict", content=body, headers={"Content-Type": kind})
         assert refused(answer) in {(400, "form"), (415, "not_media"), (422, "unreadable")}, name
-    for kind in ("multipart/form-data", "multipart/form-data; boundary=",
-                 "multipart/form-data; boundary=é", 'multipart/form-data; boundary="', "multipart/form-data; boundary=" + "a" * 30_000,
-                 "multipart/form-data; boundary*=UTF-8''b", "MULTIPART/FORM-DATA;;;;",
-                 "multipart/form-data; boundary*0=a; boundary*9999999=b"):  # fmt: skip
+    boundaries = ("", "; boundary=", "; boundary=é", '; boundary="', "; boundary=" + "a" * 30_000,
+                  "; boundary*=UTF-8''b", ";;;;", "; boundary*0=a; boundary*9999999=b")  # fmt: skip
+    for boundary in boundaries:
+        kind = f"Multipart/form-data{boundary}"
         headers = [(b"Content-Type", kind.encode("latin-1"))]
         answer = server.client.post("/v1/predict", content=good["path"], headers=headers)
         assert answer.status_code == 200 or refused(answer)[1] == "form", kind

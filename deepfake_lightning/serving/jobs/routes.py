@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import FileResponse, JSONResponse
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.serving.answers import Refusal, exchange_of
+from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse_doubles
 from deepfake_lightning.serving.callers import Caller
 from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, refusals
 from deepfake_lightning.serving.jobs.answers import (
@@ -68,6 +68,7 @@ router = APIRouter(tags=["jobs"])
 )
 async def submit(request: Request, query: Annotated[JobQuery, Query()]) -> Response:
     """Send a long video. Ask at `status_url` how far it is; the result is kept for a day."""
+    refuse_doubles(request)
     service = _service(request)
     try:
         await to_thread.run_sync(service.store.check_room)

@@ -22,6 +22,7 @@ from deepfake_lightning.serving.jobs.job import UNFINISHED, Job, Order
 from deepfake_lightning.serving.jobs.tables import job_of, jobs, open_database, typed_errors
 
 DATABASE = "jobs.db"
+LIMIT_BYTES = 20 << 30
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ASSUMED_SECONDS, _LONGEST_WAIT = 60.0, 600.0
 _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
@@ -31,15 +32,15 @@ class QueueFull(DeepfakeLightningError):
     """As many jobs wait as may.
 
     Args:
-        limit: how many that are.
+        waiting: how many that are, or how much.
         retry_seconds: when there may be room again.
     """
 
     exit_code = 1
 
-    def __init__(self, limit: int, retry_seconds: int) -> None:
+    def __init__(self, waiting: str, retry_seconds: int) -> None:
         super().__init__(
-            f"{limit} jobs wait, which is the limit",
+            f"{waiting} wait, which is the limit",
             next_step=f"try again in {retry_seconds} seconds",
         )
         self.retry_seconds = retry_seconds
@@ -51,6 +52,7 @@ class JobStore:
     Args:
         folder: where they are kept; it is made.
         limit: jobs that may wait.
+        limit_bytes: that their uploads may have, together.
         keep_seconds: how long a job is kept after its end.
         clock: the time in microseconds since 1970, UTC.
 
@@ -64,6 +66,7 @@ class JobStore:
         folder: Path,
         *,
         limit: int = 100,
+        limit_bytes: int = LIMIT_BYTES,
         keep_seconds: float = 24 * 3600.0,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -71,6 +74,7 @@ class JobStore:
         self.files = JobFiles(folder)
         self.file = folder / DATABASE
         self.limit = limit
+        self.limit_bytes = limit_bytes
         self.keep_us = int(keep_seconds * 1e6)
         self.clock = clock
         self._database = open_database(self.file)
@@ -93,11 +97,8 @@ class JobStore:
         Raises:
             QueueFull: as many jobs wait as may.
         """
-        waiting = select(func.count()).where(jobs.c.state == "queued")
         with self.reading() as connection:
-            if (connection.scalar(waiting) or 0) < self.limit:
-                return
-        raise QueueFull(self.limit, self._retry_seconds())
+            self._check(connection, more=1)
 
     def submit(self, order: Order, upload: Path) -> Job:
         """Accept a job: when this returns it is on disk, and survives a kill and a power cut.
@@ -119,10 +120,17 @@ class JobStore:
             with self.writing() as connection:
                 row = {**asdict(job), "queued_us": now}
                 connection.execute(insert(jobs).values(row))  # from here on no other one writes
-                waiting = select(func.count()).where(jobs.c.state == "queued")
-                if (connection.scalar(waiting) or 0) > self.limit:
-                    raise QueueFull(self.limit, self._retry_seconds())
+                self._check(connection)
         return job
+
+    def _check(self, connection: Connection, more: int = 0) -> None:
+        """Raise where more jobs, or larger ones, wait than may; ``more`` is to come."""
+        of = select(func.count(), func.coalesce(func.sum(jobs.c.bytes), 0))
+        count, size = connection.execute(of.where(jobs.c.state == "queued")).one()
+        if count + more > self.limit:
+            raise QueueFull(f"{self.limit} jobs", self._retry_seconds())
+        if size + more > self.limit_bytes:
+            raise QueueFull(f"jobs with {self.limit_bytes:,} bytes", self._retry_seconds())
 
     def find(self, job_id: str) -> Job | None:
         """Return a job, None where it is not known or its time is over."""

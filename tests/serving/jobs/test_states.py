@@ -165,7 +165,7 @@ class Jobs(RuleBasedStateMachine):
 
 TestJobs = Jobs.TestCase
 TestJobs.settings = settings(
-    max_examples=40,
+    max_examples=15,
     stateful_step_count=50,
     phases=[Phase.generate],  # to make a failure shorter takes minutes
 )

@@ -65,6 +65,17 @@ def test_a_full_queue_is_refused_and_leaves_nothing(tmp_path, send, clock):
         small.check_room()
 
 
+def test_uploads_that_wait_are_bounded_together(tmp_path, send, clock):
+    with JobStore(tmp_path / "small", limit_bytes=20, clock=clock) as small:
+        send(small, bytes(12))
+        with pytest.raises(QueueFull, match="20 bytes"):
+            send(small, bytes(9))
+        send(small, bytes(8))
+        with pytest.raises(QueueFull, match="20 bytes"):
+            small.check_room()
+        assert len(files_of(small)) == 2
+
+
 def test_jobs_are_done_in_the_order_they_came_and_one_that_crashes_goes_last(store, send):
     desk = JobDesk(store)
     ids = [send().id for _ in range(3)]
