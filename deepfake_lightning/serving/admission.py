@@ -66,7 +66,7 @@ class Admission:
 
 
 class Places:
-    """ASGI middleware: a request to predict has a place until its answer is sent, or gets 503.
+    """ASGI middleware: a request to predict has a place until its answer is made, or gets 503.
 
     It stands before the routes, so that a server under a flood spends little on each refusal.
 
@@ -91,8 +91,9 @@ class Places:
                 return
 
             async def send_and_leave(message: Message) -> None:
-                await send(message)
+                # What comes after takes none: shadow versions, and the rest of a refused body.
                 if message["type"] == "http.response.body" and not message.get("more_body"):
-                    stack.close()  # what shadow versions do yet takes no place
+                    stack.close()
+                await send(message)
 
             await self._app(scope, receive, send_and_leave)

@@ -130,13 +130,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_wrong_parameter(request: Request, error: Exception) -> Response:
     """Answer a query that cannot be read, naming its parameters."""
     assert isinstance(error, RequestValidationError)
-    names = sorted({_printable(fault["loc"][-1]) for fault in error.errors()})
+    names = sorted({str(fault["loc"][-1])[:50] for fault in error.errors()})
     message = f"a wrong parameter or value: {', '.join(names[:5])}"
     return refuse(
         request.scope, Refusal(400, "parameter", message, "see /openapi.json for what there is")
     )
-
-
-def _printable(name: object) -> str:
-    """Return a name that a caller chose: JSON can name half a letter, which UTF-8 cannot."""
-    return str(name)[:50].encode("utf-8", "replace").decode()

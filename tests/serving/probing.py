@@ -46,7 +46,7 @@ def read_answer(client: socket.socket) -> Answer:
     """Return the next answer of a connection."""
     data = b""
     try:
-        while _HEAD_END not in data and (more := client.recv(65536)):
+        while not data.endswith(_HEAD_END) and (more := client.recv(1)):  # no more than this one
             data += more
         head, _, body = data.partition(_HEAD_END)
         if not head:
@@ -55,7 +55,7 @@ def read_answer(client: socket.socket) -> Answer:
         headers = {name.lower(): value.strip() for name, _, value in
                    (line.partition(":") for line in lines)}  # fmt: skip
         wanted = int(headers.get("content-length", 1 << 30))
-        while len(body) < wanted and (more := client.recv(65536)):
+        while len(body) < wanted and (more := client.recv(min(65536, wanted - len(body)))):
             body += more
     except ConnectionError:
         return Answer(0, {}, b"")
