@@ -55,11 +55,11 @@ def serve(
     """
     check_one(version=version, bundle=bundle, env=env)
     _check_numbers(processes=processes, workers=workers, queue=queue, deadline=deadline)
-    from deepfake_lightning.serving.callers import parse_rate
+    from deepfake_lightning.serving.access.callers import parse_rate
+    from deepfake_lightning.serving.access.tokens import FILE as TOKENS
+    from deepfake_lightning.serving.access.tokens import TokenStore
     from deepfake_lightning.serving.server import check_address, listen, read_token
     from deepfake_lightning.serving.settings import Bounds, Settings
-    from deepfake_lightning.serving.tokens import FILE as TOKENS
-    from deepfake_lightning.serving.tokens import TokenStore
 
     found = Workspace.find(workspace)
     _check_environment(env, found)

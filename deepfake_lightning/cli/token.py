@@ -15,7 +15,7 @@ from deepfake_lightning.cli.printable import say
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
-    from deepfake_lightning.serving.tokens import TokenRecord, TokenStore
+    from deepfake_lightning.serving.access.tokens import TokenRecord, TokenStore
 
 
 def create(
@@ -104,7 +104,7 @@ def revoke(name: str, workspace: str | None = None) -> None:
 
 
 def _store(workspace: str | None) -> TokenStore:
-    from deepfake_lightning.serving.tokens import FILE, TokenStore
+    from deepfake_lightning.serving.access.tokens import FILE, TokenStore
 
     return TokenStore(Workspace.find(workspace).serving / FILE)
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from deepfake_lightning.schemas.assessment import Assessment
-from deepfake_lightning.serving.callers import Caller
+from deepfake_lightning.serving.access.callers import Caller
 
 PREDICT = "/v1/predict"
 

@@ -13,7 +13,13 @@ from starlette.exceptions import HTTPException
 
 from deepfake_lightning import __version__
 from deepfake_lightning.serving import health, page, routes
-from deepfake_lightning.serving.admission import Places
+from deepfake_lightning.serving.access.admission import Places
+from deepfake_lightning.serving.access.guard import Guard
+from deepfake_lightning.serving.access.limits import BodyLimit
+from deepfake_lightning.serving.access.rates import RateLimit
+from deepfake_lightning.serving.access.security_headers import SecurityHeaders
+from deepfake_lightning.serving.access.tokens import FILE as TOKENS
+from deepfake_lightning.serving.access.tokens import TokenStore
 from deepfake_lightning.serving.answers import (
     Refusal,
     on_fault,
@@ -22,19 +28,13 @@ from deepfake_lightning.serving.answers import (
     on_wrong_parameter,
 )
 from deepfake_lightning.serving.descriptions import corrected
-from deepfake_lightning.serving.following import Fleet
-from deepfake_lightning.serving.guard import Guard
+from deepfake_lightning.serving.fleet.following import Fleet
 from deepfake_lightning.serving.jobs import routes as job_routes
-from deepfake_lightning.serving.limits import BodyLimit
 from deepfake_lightning.serving.long_media import open_jobs
-from deepfake_lightning.serving.metrics import Measured, Metrics
-from deepfake_lightning.serving.rates import RateLimit
-from deepfake_lightning.serving.request_log import RequestLog
-from deepfake_lightning.serving.security_headers import SecurityHeaders
 from deepfake_lightning.serving.service import open_fleet, open_service
 from deepfake_lightning.serving.settings import Settings
-from deepfake_lightning.serving.tokens import FILE as TOKENS
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.telemetry.metrics import Measured, Metrics
+from deepfake_lightning.serving.telemetry.request_log import RequestLog
 from deepfake_lightning.storage import Workspace
 
 _ABOUT = """Says whether faces in pictures and clips look manipulated.

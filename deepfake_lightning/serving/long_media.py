@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from deepfake_lightning.monitoring import LoggedRequest, with_result
 from deepfake_lightning.schemas import Assessment
+from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.jobs.answers import PATH
 from deepfake_lightning.serving.jobs.job import Job
@@ -21,6 +22,7 @@ from deepfake_lightning.storage import Workspace
 
 _STATUS = {"unreadable": 422, "timeout": 503}
 _GRACE_SECONDS = 20.0
+_UPLOADS = 8  # that are taken in at a time: they take long, and no places of others
 
 
 @contextmanager
@@ -33,8 +35,10 @@ def open_jobs(service: Service) -> Iterator[JobService]:
         store, JobSettings(device=settings.device), lambda job, found: _log(service, job, found)
     )
 
+    uploads = Admission(_UPLOADS, _UPLOADS)
+
     async def receive(request: Request) -> Received:
-        with service.admission.place():
+        with uploads.place():
             upload = await service.spool.receive(request, to_file=True)
         assert not isinstance(upload.content, bytes)
         return Received(upload.content, upload.kind)

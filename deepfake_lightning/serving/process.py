@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 from starlette.types import ASGIApp
 
 from deepfake_lightning.processes import end_with_parent
-from deepfake_lightning.serving.json_logs import set_up_logs
-from deepfake_lightning.serving.metrics_files import VARIABLE, mark_process_dead
 from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.telemetry.json_logs import set_up_logs
+from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, mark_process_dead
 
 _PID = re.compile(r"gauge_live\w*_(\d+)\.db")
 _locks: list[FileLock] = []  # held until the process ends

@@ -32,7 +32,7 @@ from deepfake_lightning.serving.descriptions import (
     PREDICT_ANSWERS,
     refusals,
 )
-from deepfake_lightning.serving.lineup import Lineup, Served
+from deepfake_lightning.serving.fleet.lineup import Lineup, Served
 from deepfake_lightning.serving.results import result_of
 from deepfake_lightning.serving.scoring import Scored, score
 from deepfake_lightning.serving.service import Service

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deepfake_lightning.serving.metrics_files import mark_process_dead, prepare_multiprocess
 from deepfake_lightning.serving.process import AppMaker, log_to
 from deepfake_lightning.serving.server import run, run_processes, url_of
 from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.telemetry.metrics_files import (
+    mark_process_dead,
+    prepare_multiprocess,
+)
 
 # What imports prometheus_client is imported below: in several processes it has to know its folder.
 
@@ -31,8 +34,8 @@ def run_one(
         DeepfakeLightningError: a version cannot serve.
     """
     from deepfake_lightning.serving.app import create_app
-    from deepfake_lightning.serving.metrics import Metrics
     from deepfake_lightning.serving.service import open_fleet
+    from deepfake_lightning.serving.telemetry.metrics import Metrics
     from deepfake_lightning.serving.words import banner
 
     metrics = Metrics()
@@ -48,8 +51,8 @@ def run_several(
     """Serve in several processes, until this one is told to end; arguments as :func:`run_one`."""
     with TemporaryDirectory(prefix="deepfake-metrics-") as folder:
         prepare_multiprocess(Path(folder))
-        from deepfake_lightning.serving.metrics import Metrics
         from deepfake_lightning.serving.service import open_fleet
+        from deepfake_lightning.serving.telemetry.metrics import Metrics
         from deepfake_lightning.serving.words import banner
 
         # Each process opens its own; here it is only seen that they serve.

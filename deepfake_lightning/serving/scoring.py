@@ -13,7 +13,7 @@ from deepfake_lightning.inference.sighting import Sighting
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.decoding import DecoderCrashed, DecodingPool, Media
-from deepfake_lightning.serving.lineup import Served
+from deepfake_lightning.serving.fleet.lineup import Served
 
 _NAME = "the upload"
 

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.serving.connections import Connection
-from deepfake_lightning.serving.guard import is_loopback
+from deepfake_lightning.serving.access.connections import Connection
+from deepfake_lightning.serving.access.guard import is_loopback
 
 TOKEN_VARIABLE = "DEEPFAKE_TOKEN"
 _SHORTEST_TOKEN = 16

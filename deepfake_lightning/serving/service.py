@@ -14,13 +14,13 @@ from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.monitoring import PredictionLog
 from deepfake_lightning.monitoring.log_writer import LogWriter
 from deepfake_lightning.registry import Registry
-from deepfake_lightning.serving.admission import Admission
+from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.decoding import DecodingPool
-from deepfake_lightning.serving.following import FixedFleet, Fleet, FollowingFleet
-from deepfake_lightning.serving.lineup import Lineup, Network, open_version
-from deepfake_lightning.serving.metrics import Metrics
-from deepfake_lightning.serving.metrics import Served as ServedMetric
+from deepfake_lightning.serving.fleet.following import FixedFleet, Fleet, FollowingFleet
+from deepfake_lightning.serving.fleet.lineup import Lineup, Network, open_version
 from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.telemetry.metrics import Metrics
+from deepfake_lightning.serving.telemetry.metrics import Served as ServedMetric
 from deepfake_lightning.serving.uploads import Spool
 from deepfake_lightning.storage import Workspace
 

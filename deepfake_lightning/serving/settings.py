@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepfake_lightning.media import Limits
-from deepfake_lightning.serving.callers import Rate
-from deepfake_lightning.serving.limits import MAX_JOB_BYTES
+from deepfake_lightning.serving.access.callers import Rate
+from deepfake_lightning.serving.access.limits import MAX_JOB_BYTES
 from deepfake_lightning.storage import Workspace
 
 MIB = 1 << 20

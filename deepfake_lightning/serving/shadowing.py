@@ -9,7 +9,7 @@ from starlette.background import BackgroundTask
 from deepfake_lightning.monitoring import item_score
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.decoding import Media
-from deepfake_lightning.serving.lineup import Lineup, Served
+from deepfake_lightning.serving.fleet.lineup import Lineup, Served
 from deepfake_lightning.serving.scoring import Scored, score
 from deepfake_lightning.serving.service import Service
 from deepfake_lightning.serving.uploads import Upload

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, Any
 
-from anyio import fail_after, to_thread
+from anyio import current_time, fail_after, to_thread
 from filelock import FileLock, Timeout
 from starlette.requests import ClientDisconnect, Request
 
@@ -24,6 +24,8 @@ from deepfake_lightning.serving.forms import FormFile
 
 IN_MEMORY = 1024 * 1024
 """Bytes of a body that are kept in memory; what is larger goes to a file."""
+SLOWEST = 256 * 1024
+"""Bytes a second that a large body has to come with."""
 KINDS = "JPEG, PNG, WebP, BMP or TIFF picture, or an MP4, MOV, MKV, WebM or AVI clip"
 _HEAD = 64 * 1024
 
@@ -83,20 +85,23 @@ class Spool:
 
         Args:
             request: whose ``receive`` bounds the bytes.
-            to_file: keep even a small body in a file.
+            to_file: keep even a small body in a file, and give a large one more time.
 
         Raises:
             Refusal: it is too slow, empty, not media, or a form that cannot be read.
         """
         body = _Body(self.folder, 0 if to_file else IN_MEMORY)
+        began = current_time()
         try:
-            with fail_after(self._seconds):
+            with fail_after(self._seconds) as scope:
                 async for chunk in _file_bytes(request):
                     await body.add(chunk)
+                    if to_file:  # a film may take its time, but not for ever
+                        scope.deadline = began + self._seconds + body.size / SLOWEST
             return body.upload()
         except TimeoutError:
             raise Refusal(
-                408, "slow", f"the body was not sent within {self._seconds:g} seconds",
+                408, "slow", f"the body was not sent within {current_time() - began:.0f} seconds",
                 "send it again",
             ) from None  # fmt: skip
         except ClientDisconnect:  # no one reads the answer; its status is for the log
@@ -111,15 +116,15 @@ class _Body:
         self._in_memory = in_memory
         self._parts: list[bytes] = []
         self._file: IO[bytes] | None = None
-        self._size = 0
+        self.size = 0
         self._head = b""
         self._kept = False
 
     async def add(self, chunk: bytes) -> None:
         if len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]
-        self._size += len(chunk)
-        if self._file is None and self._size <= self._in_memory:
+        self.size += len(chunk)
+        if self._file is None and self.size <= self._in_memory:
             self._parts.append(chunk)
             return
         try:
@@ -138,7 +143,7 @@ class _Body:
         self._file.write(chunk)
 
     def upload(self) -> Upload:
-        if not self._size:
+        if not self.size:
             raise Refusal(
                 400, "empty", "the body is empty",
                 "send a picture or clip: curl --data-binary @face.jpg URL",
@@ -146,8 +151,8 @@ class _Body:
         kind = _kind(self._head)
         self._kept = True
         if self._file is None:
-            return Upload(b"".join(self._parts), kind, self._size)
-        return Upload(Path(self._file.name), kind, self._size)
+            return Upload(b"".join(self._parts), kind, self.size)
+        return Upload(Path(self._file.name), kind, self.size)
 
     def close(self) -> None:
         if self._file is not None:

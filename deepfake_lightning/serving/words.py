@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_lightning.serving.lineup import Lineup
+from deepfake_lightning.serving.fleet.lineup import Lineup
 from deepfake_lightning.serving.settings import Settings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepfake_lightning.cli import main
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.access.tokens import TokenStore
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 from deepfake_lightning.inference import Engine
 from deepfake_lightning.schemas import Calibration, Preprocess
 from deepfake_lightning.schemas.calibration import ItemCalibration
-from deepfake_lightning.serving.following import FixedFleet
-from deepfake_lightning.serving.lineup import Lineup, Network, Served, batcher_of
-from deepfake_lightning.serving.metrics import Metrics
+from deepfake_lightning.serving.fleet.following import FixedFleet
+from deepfake_lightning.serving.fleet.lineup import Lineup, Network, Served, batcher_of
+from deepfake_lightning.serving.telemetry.metrics import Metrics
 
 FAULTY, NO_NUMBER = 13, 14  # brightness of pictures on which it fails, or gives no number
 PREPROCESS = Preprocess(input="whole", size=16, mean=(0, 0, 0), std=(1, 1, 1))

@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 from starlette.responses import JSONResponse
 
+from deepfake_lightning.serving.access.doors import door_of
+from deepfake_lightning.serving.access.guard import Guard
+from deepfake_lightning.serving.access.limits import BodyLimit
+from deepfake_lightning.serving.access.rates import RateLimit
+from deepfake_lightning.serving.access.security_headers import SecurityHeaders
+from deepfake_lightning.serving.access.tokens import TokenStore
 from deepfake_lightning.serving.answers import Exchange, Refusal, refuse
-from deepfake_lightning.serving.doors import door_of
-from deepfake_lightning.serving.guard import Guard
-from deepfake_lightning.serving.json_logs import REQUEST_ID, log_request, set_up_logs
-from deepfake_lightning.serving.limits import BodyLimit
-from deepfake_lightning.serving.rates import RateLimit
-from deepfake_lightning.serving.security_headers import SecurityHeaders
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.telemetry.json_logs import REQUEST_ID, log_request, set_up_logs
 
 
 class Begin:

@@ -96,8 +96,8 @@ def test_batches_score_as_the_engine_does(crop_bundle):
     from concurrent.futures import ThreadPoolExecutor
 
     from deepfake_lightning.bundle import load_bundle
-    from deepfake_lightning.serving.lineup import Network, open_version
-    from deepfake_lightning.serving.metrics import Metrics
+    from deepfake_lightning.serving.fleet.lineup import Network, open_version
+    from deepfake_lightning.serving.telemetry.metrics import Metrics
 
     network = Network(ThreadPoolExecutor(2), 2, 3, "cpu", Metrics())
     served = open_version(load_bundle(crop_bundle.folder), network)

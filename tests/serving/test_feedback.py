@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from deepfake_lightning.serving.tokens import FILE, TokenStore
+from deepfake_lightning.serving.access.tokens import FILE, TokenStore
 
 
 def ask(server, encode, headers=None):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfake_lightning.serving import connections, limits
+from deepfake_lightning.serving.access import connections, limits
 
 _probing = runpy.run_path(str(Path(__file__).with_name("probing.py")))
 check_refusal, post, read_answer, talk, wait_until = (

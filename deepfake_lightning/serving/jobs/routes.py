@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import FileResponse, JSONResponse
 
 from deepfake_lightning.errors import StorageError
+from deepfake_lightning.serving.access.callers import Caller
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse_doubles
-from deepfake_lightning.serving.callers import Caller
 from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, refusals
 from deepfake_lightning.serving.jobs.answers import (
     EXAMPLES,

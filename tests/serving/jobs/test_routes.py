@@ -16,8 +16,8 @@ from starlette.requests import Request
 
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.media import read_image
+from deepfake_lightning.serving.access.callers import Caller
 from deepfake_lightning.serving.answers import Exchange, Refusal, on_refusal, on_wrong_parameter
-from deepfake_lightning.serving.callers import Caller
 from deepfake_lightning.serving.jobs import JobStore
 from deepfake_lightning.serving.jobs.desk import JobDesk
 from deepfake_lightning.serving.jobs.routes import router

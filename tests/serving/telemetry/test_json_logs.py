@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.serving import json_logs
-from deepfake_lightning.serving.json_logs import REQUEST_ID, log_request, set_up_logs
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.access.tokens import TokenStore
+from deepfake_lightning.serving.telemetry import json_logs
+from deepfake_lightning.serving.telemetry.json_logs import REQUEST_ID, log_request, set_up_logs
 
 OPERATOR = 'operator-"secret"-\\-0123456789'
 SECRET = "sesame"  # stands in all that hostile requests carry
@@ -149,7 +149,7 @@ def server(tmp_path_factory):
     place = tmp_path_factory.mktemp("door")
     token = TokenStore(place / "tokens.json").create("ada", ["predict"])[0]
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("door_app.py")), str(place / "logs"),
+        [sys.executable, str(Path(__file__).parents[1] / "door_app.py"), str(place / "logs"),
          str(place / "tokens.json")],
         env={**os.environ, "DEEPFAKE_TOKEN": OPERATOR}, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.PIPE,

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.serving.callers import LOCAL, OPERATOR, SCOPES, Caller, parse_rate
+from deepfake_lightning.serving.access.callers import LOCAL, OPERATOR, SCOPES, Caller, parse_rate
 from deepfake_lightning.storage import atomic_write
 
 _SCHEMA = 1

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from deepfake_lightning.serving.guard import Guard
-from deepfake_lightning.serving.guesses import Guesses
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.access.guard import Guard
+from deepfake_lightning.serving.access.guesses import Guesses
+from deepfake_lightning.serving.access.tokens import TokenStore
 
-door_app = runpy.run_path(str(Path(__file__).with_name("door_app.py")))
+door_app = runpy.run_path(str(Path(__file__).parents[1] / "door_app.py"))
 Begin, echo, ask = (door_app[name] for name in ("Begin", "echo", "ask"))
 OPERATOR = "0123456789abcdef-test"
 

@@ -8,9 +8,9 @@ from anyio import current_time, fail_after, move_on_after
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deepfake_lightning.serving.access.doors import door_of
+from deepfake_lightning.serving.access.request_headers import header
 from deepfake_lightning.serving.answers import Refusal, exchange_of
-from deepfake_lightning.serving.doors import door_of
-from deepfake_lightning.serving.request_headers import header
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_JOB_BYTES = 1024 * 1024 * 1024

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.serving.callers import Caller, Rate, parse_rate
+from deepfake_lightning.serving.access.callers import Caller, Rate, parse_rate
 
 units = st.sampled_from(["second", "minute", "hour", "day"])
 

@@ -10,10 +10,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepfake_lightning.monitoring import LoggedRequest, new_request_id, with_result
+from deepfake_lightning.serving.access.doors import door_of
 from deepfake_lightning.serving.answers import PREDICT, Exchange
-from deepfake_lightning.serving.doors import door_of
-from deepfake_lightning.serving.json_logs import REQUEST_ID, log_request
 from deepfake_lightning.serving.service import Service
+from deepfake_lightning.serving.telemetry.json_logs import REQUEST_ID, log_request
 
 _NOT_LOGGED = frozenset({401, 403, 429})  # strangers cannot fill the disk
 _UNROUTED = "none"

@@ -14,7 +14,7 @@ from typing import Protocol
 from deepfake_lightning.bundle import Bundle
 from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.schemas.environment import EnvironmentRecord, read_environment
-from deepfake_lightning.serving.lineup import Lineup, Served
+from deepfake_lightning.serving.fleet.lineup import Lineup, Served
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.serving.guard import Guard
-from deepfake_lightning.serving.security_headers import SecurityHeaders
+from deepfake_lightning.serving.access.guard import Guard
+from deepfake_lightning.serving.access.security_headers import SecurityHeaders
 
-door_app = runpy.run_path(str(Path(__file__).with_name("door_app.py")))
+door_app = runpy.run_path(str(Path(__file__).parents[1] / "door_app.py"))
 Begin, echo, ask = (door_app[name] for name in ("Begin", "echo", "ask"))
 APP = Begin(SecurityHeaders(Guard(echo, token="0123456789abcdef-test")))
 BEARER = {"Authorization": "Bearer 0123456789abcdef-test"}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.serving.callers import Rate
-from deepfake_lightning.serving.guard import Guard
-from deepfake_lightning.serving.rates import RateLimit
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.access.callers import Rate
+from deepfake_lightning.serving.access.guard import Guard
+from deepfake_lightning.serving.access.rates import RateLimit
+from deepfake_lightning.serving.access.tokens import TokenStore
 
-door_app = runpy.run_path(str(Path(__file__).with_name("door_app.py")))
+door_app = runpy.run_path(str(Path(__file__).parents[1] / "door_app.py"))
 Begin, echo, ask = (door_app[name] for name in ("Begin", "echo", "ask"))
 
 

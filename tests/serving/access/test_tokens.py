@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.serving.callers import SCOPES, Rate
-from deepfake_lightning.serving.token_records import TokenRecord, read_records, write_records
-from deepfake_lightning.serving.tokens import TokenStore
+from deepfake_lightning.serving.access.callers import SCOPES, Rate
+from deepfake_lightning.serving.access.token_records import TokenRecord, read_records, write_records
+from deepfake_lightning.serving.access.tokens import TokenStore
 
 in_one_folder = settings(
     max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -12,10 +12,10 @@ import h11
 from h11._connection import DEFAULT_MAX_INCOMPLETE_EVENT_SIZE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from deepfake_lightning.serving.access.doors import OTHER
+from deepfake_lightning.serving.access.security_headers import completed
 from deepfake_lightning.serving.answers import Exchange, Refusal, refuse
-from deepfake_lightning.serving.doors import OTHER
-from deepfake_lightning.serving.json_logs import log_request
-from deepfake_lightning.serving.security_headers import completed
+from deepfake_lightning.serving.telemetry.json_logs import log_request
 
 HEAD_SECONDS = 10.0
 """That the head of a request may take, from its first byte or the connection's begin."""

@@ -19,8 +19,8 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deepfake_lightning.serving.access.callers import Rate
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse
-from deepfake_lightning.serving.callers import Rate
 
 _ITEMS: dict[str, type[RateLimitItem]] = {
     "second": RateLimitItemPerSecond,

@@ -18,8 +18,8 @@ from deepfake_lightning.inference import Engine, EngineSource
 from deepfake_lightning.inference.golden_check import golden_difference
 from deepfake_lightning.monitoring.projection import projection_of
 from deepfake_lightning.serving.batching import Batcher
-from deepfake_lightning.serving.metrics import Metrics
-from deepfake_lightning.serving.routing import choose, place_of
+from deepfake_lightning.serving.fleet.routing import choose, place_of
+from deepfake_lightning.serving.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)

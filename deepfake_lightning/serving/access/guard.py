@@ -8,12 +8,17 @@ import ipaddress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deepfake_lightning.serving.access.callers import LOCAL, OPERATOR, Caller
+from deepfake_lightning.serving.access.doors import Door, door_of
+from deepfake_lightning.serving.access.guesses import Guesses
+from deepfake_lightning.serving.access.request_headers import (
+    address_of,
+    bearer,
+    header,
+    without_port,
+)
+from deepfake_lightning.serving.access.tokens import TokenStore
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse
-from deepfake_lightning.serving.callers import LOCAL, OPERATOR, Caller
-from deepfake_lightning.serving.doors import Door, door_of
-from deepfake_lightning.serving.guesses import Guesses
-from deepfake_lightning.serving.request_headers import address_of, bearer, header, without_port
-from deepfake_lightning.serving.tokens import TokenStore
 
 
 def is_loopback(host: str) -> bool:
@@ -27,8 +32,8 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Asks for a token, and looks at what it is good for; notes the caller in the exchange.
 
-    Where there are tokens, each path but those that :mod:`~deepfake_lightning.serving.doors` calls
-    open needs one. Once a server has asked for tokens it always does: it is not open to all when
+    Where there are tokens, each path but those that
+    :mod:`~deepfake_lightning.serving.access.doors` calls open needs one. Once a server has asked for tokens it always does: it is not open to all when
     the last one is revoked.
 
     Where there is none, whoever names this machine is its operator. A page in a browser can reach

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.serving.limits import MAX_FORM_BYTES, BodyLimit
+from deepfake_lightning.serving.access.limits import MAX_FORM_BYTES, BodyLimit
 
-door_app = runpy.run_path(str(Path(__file__).with_name("door_app.py")))
+door_app = runpy.run_path(str(Path(__file__).parents[1] / "door_app.py"))
 Begin, echo, ask = (door_app[name] for name in ("Begin", "echo", "ask"))
 LIMITS = {"/v1/predict": 1000, "/v1/jobs": 5000, "/v1/feedback": MAX_FORM_BYTES,
           "/nothing": MAX_FORM_BYTES}  # fmt: skip

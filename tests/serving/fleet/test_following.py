@@ -162,8 +162,8 @@ def test_nothing_deployed_is_503_until_something_is(following, deploy, encode):
 
 
 def test_what_cannot_serve_at_the_start_is_said_at_once(versions, deploy, serve_settings):
-    from deepfake_lightning.serving.metrics import Metrics
     from deepfake_lightning.serving.service import open_fleet
+    from deepfake_lightning.serving.telemetry.metrics import Metrics
 
     path = versions.environments / "production.json"
     path.write_text(json.dumps({"schema": 1, "serving": [{"version": "v9.9.9", "share": 1}]}))

@@ -20,7 +20,7 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.serving.tokens import PREFIX
+from deepfake_lightning.serving.access.tokens import PREFIX
 
 MAX_FILE_BYTES = 20_000_000
 FILES = 5  # kept beside the one being written, of each process

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from deepfake_lightning.serving.routing import choose, place_of
+from deepfake_lightning.serving.fleet.routing import choose, place_of
 
 shares = st.lists(st.integers(0, 100), min_size=1, max_size=6).filter(any)
 

@@ -29,9 +29,9 @@ from prometheus_client.values import ValueClass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepfake_lightning import __version__
-from deepfake_lightning.serving.doors import door_of
-from deepfake_lightning.serving.metrics_files import VARIABLE
-from deepfake_lightning.serving.process_metrics import Processes
+from deepfake_lightning.serving.access.doors import door_of
+from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE
+from deepfake_lightning.serving.telemetry.process_metrics import Processes
 
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -59,8 +59,8 @@ class Served:
 class Metrics:
     """The metrics of one process; where there are several, what is read is of all of them.
 
-    Several add up in the folder that
-    :func:`~deepfake_lightning.serving.metrics_files.prepare_multiprocess` named before they began.
+    Several add up in the folder that was named before they began
+    (:func:`~deepfake_lightning.serving.telemetry.metrics_files.prepare_multiprocess`).
 
     Raises:
         RuntimeError: that was called after ``prometheus_client`` was imported.

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deepfake_lightning.serving.metrics import Measured, Metrics, Served
-from deepfake_lightning.serving.metrics_files import VARIABLE, mark_process_dead
+from deepfake_lightning.serving.telemetry.metrics import Measured, Metrics, Served
+from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, mark_process_dead
 
 TABLE = [Served("v1.0.0", 0.9, "champion"), Served("v1.1.0", 0.1, "challenger")]
 
@@ -129,10 +129,10 @@ def test_the_middleware_counts_also_what_fails(fails, status):
 SCRIPT = """
 import multiprocessing, sys
 from pathlib import Path
-from deepfake_lightning.serving.metrics_files import prepare_multiprocess
+from deepfake_lightning.serving.telemetry.metrics_files import prepare_multiprocess
 
 def work(count, told, may_end):
-    from deepfake_lightning.serving.metrics import Metrics, Served
+    from deepfake_lightning.serving.telemetry.metrics import Metrics, Served
     metrics = Metrics()
     for _ in range(count):
         metrics.count_request("/v1/predict", 200, 0.1)

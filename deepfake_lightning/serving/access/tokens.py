@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
-from deepfake_lightning.serving.callers import Caller
-from deepfake_lightning.serving.token_records import (
+from deepfake_lightning.serving.access.callers import Caller
+from deepfake_lightning.serving.access.token_records import (
     TokenRecord,
     new_record,
     read_records,

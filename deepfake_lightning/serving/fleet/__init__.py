@@ -1,0 +1,1 @@
+"""Which versions serve, and which of them answers a request."""
