@@ -44,7 +44,8 @@ def serve(
         workers: processes of each that decode (default: its share of the cores, two at least).
         device: cpu (through ONNX), or cuda, cuda:1, ... (through PyTorch).
         token_file: file with the operator's token.
-        rate: how often a caller may ask whose token does not say it, 600/minute.
+        rate: how often a caller may ask whose token does not say it, 600/minute; each of several
+            processes lets its share through.
         deadline: seconds in which a request is answered or refused.
         queue: requests that may wait (default: 16 for each worker); others get 503.
         log: prediction log, a path or a database URL (default: monitoring/predictions.db in the
@@ -63,22 +64,24 @@ def serve(
 
     found = Workspace.find(workspace)
     _check_environment(env, found)
+    token = read_token(token_file)
+    asks = token is not None or bool(TokenStore(found.serving / TOKENS))
+    check_address(host, asks)
     settings = Settings(
         workspace=found.root.absolute(),
-        version=version,
+        version=_resolved(version, found),
         bundle=Path(bundle) if bundle else None,
         environment=env,
         processes=processes,
         workers=workers,
         device=device,
-        token=read_token(token_file),
+        token=token,
+        asks=asks,
         rate=parse_rate(rate) if rate else None,
         log=log,
         logs=logs or str((found.monitoring / "logs").absolute()),
         bounds=Bounds(queue=queue, deadline=deadline),
     )
-    asks = settings.token is not None or bool(TokenStore(found.serving / TOKENS))
-    check_address(host, asks)
     with listen(host, port) as listener:
         from deepfake_lightning.monitoring import PredictionLog  # slow, as is what follows
 
@@ -102,6 +105,15 @@ def _check_numbers(
         raise UsageError(f"--queue {queue} is below 0", next_step="pass 0 or more")
     if not deadline > 0:
         raise UsageError(f"--deadline {deadline:g} leaves no time", next_step="pass seconds")
+
+
+def _resolved(version: str | None, workspace: Workspace) -> str | None:
+    """Return what ``latest`` or an environment means now: a process that is replaced later must
+    not serve another one.
+    """
+    from deepfake_lightning.registry import Registry
+
+    return None if version is None else Registry(workspace).get(version).version
 
 
 def _check_environment(name: str | None, workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +16,8 @@ from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.monitoring.log_address import WRITES, connect, log_url
 from deepfake_lightning.monitoring.log_tables import SCHEMA, log_schema
 from deepfake_lightning.storage import lock
+
+logger = logging.getLogger(__name__)
 
 _UPGRADE, _SOLE = 0x6466_6C01, 0x6466_6C02  # PostgreSQL's advisory locks are numbers
 
@@ -157,6 +160,22 @@ class LogDatabase:
         with self.reading() as connection:
             query = text("SELECT pg_database_size(current_database())")
             return int(connection.scalar(query) or 0)
+
+    def empty_wal(self) -> None:
+        """Fold SQLite's write-ahead log in: it holds what was erased until it is written anew.
+
+        Who reads for seconds keeps it from that; the log says so, and the next call does it.
+        """
+        if self.file is None:
+            return
+        try:
+            with self._reads.connect() as connection:
+                row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            fault = "others use it" if row[0] else None
+        except SQLAlchemyError as error:
+            fault = fault_of(error)
+        if fault:
+            logger.warning("%s-wal still holds what was erased: %s", self.name, fault)
 
     def close(self) -> None:
         """Close the connections; the last one to close folds SQLite's write-ahead log in."""

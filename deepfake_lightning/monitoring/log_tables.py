@@ -98,6 +98,15 @@ labels = Table(
     Index("labels_request_id", "request_id"),
 )
 
+# Hashes of the ids of erased requests, whose rows may come yet; the times are in the ids.
+erased = Table(
+    "erased",
+    tables,
+    Column("id", String(32), primary_key=True),
+    Column("ts_us", BigInteger, nullable=False),
+    Index("erased_ts_us", "ts_us"),
+)
+
 # Times of which requests were answered and are not in the log.
 gaps = Table(
     "gaps",

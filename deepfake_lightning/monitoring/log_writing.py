@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
+from deepfake_lightning.monitoring.erased import erased_among
 from deepfake_lightning.monitoring.log_tables import dirty_minutes, item_scores, requests
 from deepfake_lightning.monitoring.records import ItemScore, LoggedRequest
 
@@ -33,15 +34,20 @@ def write_rows(
 ) -> list[Shadow]:
     """Write requests with their items, and scores of shadow versions for requests in the log.
 
+    What is of an erased request is dropped.
+
     Args:
         connection: of a transaction that the caller ends.
         rows: requests that are not in the log yet.
         shadows: request ids, and what a shadow version found out.
 
     Returns:
-        The shadows' scores whose request is not in the log: not yet, or erased. They are not
-        written.
+        The shadows' scores whose request is not in the log, or not yet. They are not written.
     """
+    ids = [row.id for row in rows] + [request for request, _ in shadows]
+    if gone := erased_among(connection, ids):
+        rows = [row for row in rows if row.id not in gone]
+        shadows = [shadow for shadow in shadows if shadow[0] not in gone]
     items = [(row.id, item) for row in rows for item in row.items]
     times = {row.id: row.ts_us for row in rows}
     if shadows:

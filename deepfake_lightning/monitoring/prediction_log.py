@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from deepfake_lightning.monitoring.erased import remember_erased
 from deepfake_lightning.monitoring.log_database import LogDatabase
 from deepfake_lightning.monitoring.log_tables import item_scores, labels, requests
 from deepfake_lightning.monitoring.log_writing import mark_dirty, write_rows
@@ -109,18 +110,24 @@ class PredictionLog(LogDatabase):
         return [Label(**row._mapping) for row in rows]
 
     def erase(self, request_id: str) -> bool:
-        """Remove all that is kept of a request; return whether there was anything.
+        """Remove all that is kept of a request, from the files of SQLite, too.
+
+        A row of it that is written later, by any process, is dropped.
+
+        Returns:
+            Whether there was anything.
 
         Raises:
             StorageError: it could not be removed.
         """
         with self.writing() as connection:
+            remember_erased(connection, request_id)  # before all else: it waits for who writes
             ts_us = _lock_request(connection, request_id)
-            if ts_us is None:
-                return False
-            connection.execute(delete(requests).where(requests.c.id == request_id))
-            mark_dirty(connection, [ts_us])
-        return True
+            if ts_us is not None:
+                connection.execute(delete(requests).where(requests.c.id == request_id))
+                mark_dirty(connection, [ts_us])
+        self.empty_wal()
+        return ts_us is not None
 
     def count(self) -> int:
         """Return how many requests are kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,8 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
+from deepfake_lightning.errors import StorageError
 from deepfake_lightning.schemas.assessment import Assessment
 from deepfake_lightning.serving.access.callers import Caller
+
+logger = logging.getLogger(__name__)
 
 PREDICT = "/v1/predict"
 
@@ -106,6 +110,17 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     """Answer a refusal."""
     assert isinstance(error, Refusal)
     return refuse(request.scope, error)
+
+
+async def on_storage_error(request: Request, error: Exception) -> Response:
+    """Answer where a disk or database does not take or give what it should."""
+    assert isinstance(error, StorageError)
+    logger.error("%s (request %s)", error.what, exchange_of(request.scope).request_id)
+    refusal = Refusal(
+        503, "storage", "what the server keeps cannot be read or written now",
+        "try again in a moment", {"Retry-After": "10"},
+    )  # fmt: skip
+    return refuse(request.scope, refusal)
 
 
 async def on_fault(request: Request, error: Exception) -> Response:

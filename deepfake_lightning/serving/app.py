@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from deepfake_lightning import __version__
+from deepfake_lightning.errors import StorageError
 from deepfake_lightning.serving import health, page, routes
 from deepfake_lightning.serving.access.admission import Places
 from deepfake_lightning.serving.access.guard import Guard
@@ -25,6 +26,7 @@ from deepfake_lightning.serving.answers import (
     on_fault,
     on_http_error,
     on_refusal,
+    on_storage_error,
     on_wrong_parameter,
 )
 from deepfake_lightning.serving.descriptions import corrected
@@ -87,6 +89,7 @@ def create_app(
     for router in (*_ROUTERS, page.router):
         app.include_router(router)
     app.add_exception_handler(Refusal, on_refusal)
+    app.add_exception_handler(StorageError, on_storage_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_wrong_parameter)
     app.add_exception_handler(Exception, on_fault)
@@ -98,7 +101,7 @@ def create_app(
         RateLimit, default=settings.rate, processes=settings.processes,
         on_limited=metrics.count_rate_limited,
     )  # fmt: skip
-    app.add_middleware(Guard, token=settings.token, tokens=tokens)
+    app.add_middleware(Guard, token=settings.token, tokens=tokens, asks=settings.asks)
     app.add_middleware(BodyLimit, max_bytes=bounds.bytes, max_job_bytes=bounds.job_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog, clock=clock)

@@ -41,6 +41,7 @@ class _Request:
     done: asyncio.Future[NetworkResult]
     came: float
     began: float = 0.0
+    next: int = 0
     missing: int = 0
 
     def __post_init__(self) -> None:
@@ -51,9 +52,9 @@ class _Request:
 class Batcher:
     """Runs an engine's network: what comes while it runs is the next batch.
 
-    An idle network takes a face at once, so a batch costs no wait. A request of many faces is
-    spread over batches, so that a picture behind a clip waits for a batch and not for the clip.
-    Used on one event loop; the network runs in threads.
+    An idle network takes a face at once, so a batch costs no wait. Requests that wait take turns,
+    a face each, so that a picture behind a clip waits for the batch that runs and not for the
+    clip. Used on one event loop; the network runs in threads.
 
     Args:
         engine: whose network.
@@ -80,34 +81,27 @@ class Batcher:
         self._most = most
         self._on_batch = on_batch
         self._on_change = on_change
-        self._waiting: deque[tuple[_Request, int]] = deque()
+        self._waiting: deque[_Request] = deque()
 
     def __len__(self) -> int:
         """Return how many faces wait."""
-        return len(self._waiting)
+        return sum(len(each.images) - each.next for each in self._waiting if not each.done.done())
 
     async def run(self, images: Sequence[Image]) -> NetworkResult:
-        """Return what the network says of crops, uint8 [S, S, 3], in their order.
+        """Return what the network says of crops, uint8 [S, S, 3], one or more, in their order.
 
         Raises:
             Exception: whatever the network raises; other requests of the batch get it, too.
         """
         loop = asyncio.get_running_loop()
         request = _Request(images, loop.create_future(), time.perf_counter())
-        self._waiting.extend((request, place) for place in range(len(images)))
+        self._waiting.append(request)
         self._start(loop)
-        self._on_change(len(self._waiting))
+        self._on_change(len(self))
         return await request.done
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._free and self._waiting:
-            batch: list[tuple[_Request, int]] = []
-            while self._waiting and len(batch) < self._most:
-                entry = self._waiting.popleft()
-                if not entry[0].done.done():  # given up: its deadline has passed
-                    batch.append(entry)
-            if not batch:
-                return
+        while self._free and (batch := self._next_batch()):
             self._free -= 1
             self._on_batch(len(batch))
             now = time.perf_counter()
@@ -116,6 +110,18 @@ class Batcher:
             images = [request.images[place] for request, place in batch]
             run = loop.run_in_executor(self._threads, self._engine.outputs, images)
             run.add_done_callback(partial(self._finish, loop, batch))
+
+    def _next_batch(self) -> list[tuple[_Request, int]]:
+        batch: list[tuple[_Request, int]] = []
+        while self._waiting and len(batch) < self._most:
+            request = self._waiting.popleft()
+            if request.done.done():  # it has failed, or its deadline has passed
+                continue
+            batch.append((request, request.next))
+            request.next += 1
+            if request.next < len(request.images):
+                self._waiting.append(request)
+        return batch
 
     def _finish(
         self,
@@ -137,7 +143,7 @@ class Batcher:
             if not request.missing:
                 request.done.set_result(_result(request))
         self._start(loop)
-        self._on_change(len(self._waiting))
+        self._on_change(len(self))
 
 
 def _result(request: _Request) -> NetworkResult:

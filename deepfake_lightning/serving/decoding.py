@@ -7,11 +7,11 @@ import gc
 import multiprocessing
 import os
 import resource
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -131,11 +131,15 @@ class DecodingPool:
         try:
             for _ in range(_ATTEMPTS):
                 task = self._schedule(seconds, function, *args, **kwargs)
-                with suppress(BrokenProcessPool):  # by this file, or by another one
+                try:
                     return await asyncio.wrap_future(task)
-            raise DecoderCrashed("the pool broke")
-        except ProcessExpired as error:
-            raise DecoderCrashed(f"exit code {error.exitcode}") from error
+                except BrokenProcessPool:  # by this file, or by another one
+                    continue
+                except ProcessExpired as error:
+                    # Told to end, as all processes of a service may be, is no file's fault.
+                    if error.exitcode != -signal.SIGTERM:
+                        raise DecoderCrashed(f"exit code {error.exitcode}") from error
+            raise DecoderCrashed("its process ended again and again")
         finally:
             self._free.release()
             self._count(-1)

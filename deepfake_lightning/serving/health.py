@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from deepfake_lightning.errors import StorageError
 from deepfake_lightning.serving.answers import exchange_of
 from deepfake_lightning.serving.descriptions import refusals
 from deepfake_lightning.serving.routes import service_of
@@ -15,12 +17,14 @@ from deepfake_lightning.serving.service import Service
 router = APIRouter(tags=["operation"], responses=refusals(403))
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """Say that the server is up; no token is needed."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     responses={503: {"description": "it is up, and has no version to answer with"}},
@@ -71,6 +75,7 @@ def _details(service: Service) -> dict[str, Any]:
 def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""
     service = service_of(request)
-    service.metrics.set_jobs(request.app.state.jobs.store.count())
+    with suppress(StorageError):  # the other figures are worth having all the more then
+        service.metrics.set_jobs(request.app.state.jobs.store.count())
     content, kind = service.metrics.exposition()
     return Response(content, media_type=kind)

@@ -9,12 +9,10 @@ import re
 import time
 from typing import Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring import Label
 from deepfake_lightning.serving.answers import (
     PREDICT,
@@ -32,6 +30,7 @@ from deepfake_lightning.serving.descriptions import (
     PREDICT_ANSWERS,
     refusals,
 )
+from deepfake_lightning.serving.desk import at_desk, found, is_made_up, stored
 from deepfake_lightning.serving.fleet.lineup import Lineup, Served
 from deepfake_lightning.serving.results import result_of
 from deepfake_lightning.serving.scoring import Scored, score
@@ -178,13 +177,9 @@ async def feedback(request: Request, said: Feedback) -> dict[str, str]:
         client=caller.name if caller else None,
         note=said.note,
     )
-
-    def write() -> bool:
-        service.writer.flush()  # the answer may be younger than its row
-        return service.log.label(label)
-
-    if not await _stored(service, write):
-        raise _unknown()
+    async with at_desk(service):
+        if not await found(service, said.request_id, lambda: service.log.label(label)):
+            raise _unknown()
     return {"request_id": said.request_id, "label": said.label, "by": said.by}
 
 
@@ -197,29 +192,23 @@ async def erase(request: Request, request_id: str) -> dict[str, Any]:
     """Erase all that is kept of a request: its row, scores, labels, and its job."""
     refuse_doubles(request)
     service, jobs = service_of(request), request.app.state.jobs
-
+    log = service.log
     if not re.fullmatch(_REQUEST_ID, request_id):  # what no log need be asked for
         raise _unknown()
 
-    def remove() -> bool:
-        service.writer.flush()
-        logged = service.log.erase(request_id)
-        return jobs.store.erase(request_id) or logged
-
-    if not await _stored(service, remove):
-        raise _unknown()
+    async with at_desk(service):
+        # The job first: one that ends after this is not logged, as its id is erased by then.
+        had_job = await stored(service, lambda: jobs.store.erase(request_id))
+        if not had_job and not await found(
+            service, request_id, lambda: log.find(request_id) is not None
+        ):
+            if is_made_up(service, request_id):
+                raise _unknown()
+        # In any case: what comes later than this is not written.
+        had_row = await stored(service, lambda: log.erase(request_id))
+        if not (had_job or had_row):
+            raise _unknown()
     return {"request_id": request_id, "erased": True}
-
-
-async def _stored(service: Service, change: Any) -> bool:
-    try:
-        return bool(await to_thread.run_sync(change, limiter=service.storage))
-    except StorageError as error:
-        logger.error("%s", error.what)
-        raise Refusal(
-            503, "storage", "the prediction log cannot be written now", "try again in a moment",
-            {"Retry-After": "10"},
-        ) from error  # fmt: skip
 
 
 def service_of(request: Request) -> Service:

@@ -40,7 +40,7 @@ def run_one(
 
     metrics = Metrics()
     with open_fleet(settings, metrics) as fleet:
-        say(banner(settings, fleet.current(), url_of(listener), asks))
+        say(banner(settings, fleet.current(), url_of(listener), asks, fleet.refused))
         log_to(settings)
         run(create_app(settings, fleet=fleet, metrics=metrics), listener)
 
@@ -57,6 +57,6 @@ def run_several(
 
         # Each process opens its own; here it is only seen that they serve.
         with open_fleet(settings, Metrics()) as fleet:
-            say(banner(settings, fleet.current(), url_of(listener), asks))
+            say(banner(settings, fleet.current(), url_of(listener), asks, fleet.refused))
         mark_process_dead(Path(folder), os.getpid())  # it serves none
         run_processes(AppMaker(settings), listener, settings.processes)

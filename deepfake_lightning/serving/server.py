@@ -23,6 +23,7 @@ TOKEN_VARIABLE = "DEEPFAKE_TOKEN"
 _SHORTEST_TOKEN = 16
 _KEEP_ALIVE_SECONDS = 30
 _BACKLOG = 1024
+_SILENT_SECONDS = 30  # after which a process is taken for hung, and replaced
 _GRACE_SECONDS = 40  # for requests that are under way when the server is told to end
 
 
@@ -117,6 +118,7 @@ def _config(app: ASGIApp | Callable[[], ASGIApp], processes: int = 1) -> uvicorn
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_worker_healthcheck=_SILENT_SECONDS,
     )
 
 

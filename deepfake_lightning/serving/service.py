@@ -25,6 +25,7 @@ from deepfake_lightning.serving.uploads import Spool
 from deepfake_lightning.storage import Workspace
 
 _STORAGE_THREADS = 4
+_DESK = 32
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Service:
         pool: decodes.
         spool: takes bodies.
         shadows: places for what shadow versions score.
+        desk: places for what people say of requests, or want erased.
         log: the prediction log.
         writer: writes to it.
         storage: threads for what may wait for a disk.
@@ -51,6 +53,7 @@ class Service:
     pool: DecodingPool
     spool: Spool
     shadows: Admission
+    desk: Admission
     log: PredictionLog
     writer: LogWriter
     storage: CapacityLimiter
@@ -77,6 +80,7 @@ def _fleet(settings: Settings, network: Network, metrics: Metrics) -> Fleet:
     if settings.environment is not None:
         return FollowingFleet(
             workspace.environments / f"{settings.environment}.json",
+            workspace.serving / f"{settings.environment}.json",
             find,
             lambda bundle: open_version(bundle, network),
             lambda lineup, refused: _tell(metrics, lineup, refused),
@@ -128,7 +132,9 @@ def open_service(
         stack.callback(fleet.stop)
         admission = Admission(places, decoders, lambda n: metrics.set_queue("places", n))
         shadows = Admission(places, decoders)
+        desk = Admission(_DESK, _STORAGE_THREADS)
         threads = CapacityLimiter(_STORAGE_THREADS)
         yield Service(
-            settings, fleet, admission, pool, spool, shadows, log, writer, threads, metrics, clock
-        )
+            settings, fleet, admission, pool, spool, shadows, desk, log, writer, threads, metrics,
+            clock,
+        )  # fmt: skip

@@ -60,7 +60,7 @@ class Settings:
         device: of the network.
         batch: faces in one run of the network; None: 4 on a CPU, 32 elsewhere.
         token: the operator's; None without one.
-        tokens: whether those of the workspace are asked for.
+        asks: whether callers need a token.
         rate: of callers whose token has none; None lets them ask as often as they like.
         log: place of the prediction log, a path or a URL; None: that of the workspace.
         logs: folder of the server's own log; ``-`` is stderr.
@@ -76,8 +76,9 @@ class Settings:
     device: str = "cpu"
     batch: int | None = None
     token: str | None = field(default=None, repr=False)
+    asks: bool = False
     rate: Rate | None = None
-    log: str | None = None
+    log: str | None = field(default=None, repr=False)  # a URL may hold a password
     logs: str = "-"
     bounds: Bounds = Bounds()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,8 @@ class Spool:
             to_file: keep even a small body in a file, and give a large one more time.
 
         Raises:
-            Refusal: it is too slow, empty, not media, or a form that cannot be read.
+            Refusal: it is too slow, empty, not media, a form that cannot be read, or more than the
+                disk takes. Nothing of it is left then.
         """
         body = _Body(self.folder, 0 if to_file else IN_MEMORY)
         began = current_time()
@@ -98,7 +99,7 @@ class Spool:
                     await body.add(chunk)
                     if to_file:  # a film may take its time, but not for ever
                         scope.deadline = began + self._seconds + body.size / SLOWEST
-            return body.upload()
+            return await body.upload()
         except TimeoutError:
             raise Refusal(
                 408, "slow", f"the body was not sent within {current_time() - began:.0f} seconds",
@@ -127,13 +128,7 @@ class _Body:
         if self._file is None and self.size <= self._in_memory:
             self._parts.append(chunk)
             return
-        try:
-            await to_thread.run_sync(self._write, chunk)
-        except OSError as error:
-            raise Refusal(
-                503, "disk", f"the upload cannot be kept: {error.strerror}",
-                "try again later", {"Retry-After": "30"},
-            ) from error  # fmt: skip
+        await _in_thread(self._write, chunk)
 
     def _write(self, chunk: bytes) -> None:
         if self._file is None:
@@ -142,23 +137,34 @@ class _Body:
             self._parts.clear()
         self._file.write(chunk)
 
-    def upload(self) -> Upload:
+    async def upload(self) -> Upload:
         if not self.size:
             raise Refusal(
                 400, "empty", "the body is empty",
                 "send a picture or clip: curl --data-binary @face.jpg URL",
             )  # fmt: skip
         kind = _kind(self._head)
-        self._kept = True
         if self._file is None:
             return Upload(b"".join(self._parts), kind, self.size)
+        await _in_thread(self._file.close)  # writes what is buffered: the disk may be full by now
+        self._kept = True
         return Upload(Path(self._file.name), kind, self.size)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            if not self._kept:
-                Path(self._file.name).unlink(missing_ok=True)
+        if self._file is not None and not self._kept:
+            with suppress(OSError):  # a full disk refuses what is buffered once more
+                self._file.close()
+            Path(self._file.name).unlink(missing_ok=True)
+
+
+async def _in_thread(work: Callable[..., object], *given: object) -> None:
+    try:
+        await to_thread.run_sync(work, *given)
+    except OSError as error:
+        raise Refusal(
+            503, "disk", f"the upload cannot be kept: {error.strerror}",
+            "try again later", {"Retry-After": "30"},
+        ) from error  # fmt: skip
 
 
 async def _file_bytes(request: Request) -> AsyncIterator[bytes]:

@@ -6,7 +6,9 @@ from deepfake_lightning.serving.fleet.lineup import Lineup
 from deepfake_lightning.serving.settings import Settings
 
 
-def banner(settings: Settings, lineup: Lineup, url: str, asks: bool) -> str:
+def banner(
+    settings: Settings, lineup: Lineup, url: str, asks: bool, refused: str | None = None
+) -> str:
     """Return what is served, where, and a command to try.
 
     Args:
@@ -14,6 +16,7 @@ def banner(settings: Settings, lineup: Lineup, url: str, asks: bool) -> str:
         lineup: the versions that serve.
         url: where it listens.
         asks: whether callers need a token.
+        refused: why these serve, and not what the environment's file says.
     """
     versions = " and ".join(
         one.engine.version if share == 1 else f"{one.engine.version} ({share:.0%})"
@@ -23,6 +26,8 @@ def banner(settings: Settings, lineup: Lineup, url: str, asks: bool) -> str:
     of = f" as {lineup.environment}" if lineup.environment else ""
     key = ' -H "Authorization: Bearer $DEEPFAKE_TOKEN"' if asks else ""
     lines = [f"serving {versions or 'nothing yet'}{shadow}{of} on {url} (docs: {url}/docs)"]
+    if refused:
+        lines.append(f"as before: what the environment's file says is refused: {refused}")
     if any(one.engine.is_demo for one in lineup.serving):
         lines.append("trained on drawn faces: it says nothing of real ones")
     if not versions:

@@ -204,6 +204,18 @@ def test_health_readiness_and_the_description(serve):
     assert names == {"already_cropped", "overlay", "X-Client-Key"}
 
 
+def test_probes_may_ask_for_the_head_alone(server):
+    for path in ("/healthz", "/readyz"):
+        answer = server.client.head(path)
+        assert (answer.status_code, answer.text) == (200, "")
+
+
+def test_only_what_asks_for_a_score_is_a_row(server):
+    before = server.count()
+    assert server.client.get("/v1/predict").status_code == 405
+    assert server.count() == before
+
+
 def test_a_demo_detector_says_so_in_each_answer(serve, encode):
     server = serve(is_demo=True)
     assert server.client.post("/v1/predict", content=encode()).json()["demo"] is True

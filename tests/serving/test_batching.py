@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deepfake_lightning.inference import Engine
 
@@ -60,6 +62,51 @@ def test_a_clip_is_spread_and_comes_back_in_order(brightness):
     result = asyncio.run(batcher.run([face(10 * n) for n in range(11)]))
     assert network.batches == [4, 4, 3]
     assert result.logits == pytest.approx([10 * n / 64 - 2 for n in range(11)], abs=0.01)
+
+
+def test_a_picture_behind_a_clip_is_in_the_next_batch(brightness):
+    network = brightness.Brightness()
+    batcher = brightness.served(network, slots=1, most=4).batcher
+    shades = [5 * n + 20 for n in range(40)]
+
+    async def run():
+        network.may_go.clear()
+        clip = asyncio.create_task(batcher.run([face(shade) for shade in shades]))
+        await settle()
+        picture = asyncio.create_task(batcher.run([face(192)]))
+        await settle()
+        assert len(batcher) == 40 - 4 + 1
+        network.may_go.set()
+        found = await asyncio.wait_for(picture, 5)
+        assert len(network.batches) <= 3  # the one that ran, its own, and the one that follows
+        assert not clip.done()
+        return found, await clip
+
+    picture, clip = asyncio.run(run())
+    assert picture.logits == pytest.approx([1.0], abs=0.01)
+    assert clip.logits == pytest.approx([shade / 64 - 2 for shade in shades], abs=0.01)
+    assert network.batches == [4] * 10 + [1]
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.integers(1, 3), st.integers(1, 5))
+def test_each_of_many_requests_gets_its_own_results(brightness, sizes, slots, most):
+    network = brightness.Brightness()
+    batcher = brightness.served(network, slots=slots, most=most).batcher
+    shades = iter(np.arange(sum(sizes)) + 20)  # each face is another one
+    requests = [[int(next(shades)) for _ in range(size)] for size in sizes]
+
+    async def run():
+        waiting = [batcher.run([face(shade) for shade in each]) for each in requests]
+        return await asyncio.gather(*waiting)
+
+    for result, each in zip(asyncio.run(run()), requests, strict=True):
+        assert result.logits == pytest.approx([shade / 64 - 2 for shade in each], abs=0.001)
+        assert result.features[:, 0] == pytest.approx(each, abs=0.01)
+    assert sum(network.batches) == sum(sizes)
+    assert max(network.batches) <= most
+    assert network.at_once <= slots
+    assert len(batcher) == 0
 
 
 def test_a_failure_is_told_to_its_batch_and_the_next_one_runs(brightness):

@@ -165,13 +165,16 @@ def test_forms_of_all_kinds_are_read_or_refused(server, encode):
             "Content-Disposition: form-data; name=file; filename*=UTF-8''..%2f..%2fx", data
         )
         + end,
-        "other fields": _part('Content-Disposition: form-data; name="a"') * 10
-        + _part(f'{name}"a"', data)
-        + end,
         "epilogue": _part(f'{name}"a"', data) + end + b"--b--" * 1000,
         "kind that is none": _part(f'{name}"a"\r\nContent-Type: text/html', data) + end,
     }
     bad = {
+        "a field before the file": _part('Content-Disposition: form-data; name="a"')
+        + _part(f'{name}"a"', data)
+        + end,
+        "a field behind the file": _part(f'{name}"a"', data)
+        + _part('Content-Disposition: form-data; name="a\0\x1b[2J"')
+        + end,
         "1,000 parts": _part('Content-Disposition: form-data; name="a"') * 1000 + end,
         "two files": _part(f'{name}"a"', data) * 2 + end,
         "no end": _part(f'{name}"a"', data),

@@ -64,9 +64,15 @@ def test_a_form_gets_the_same_answer_whatever_its_file_is_called(server, encode)
         assert name not in answer.text
 
 
-def test_a_form_without_a_file_is_named(server):
-    answer = server.client.post("/v1/predict", data={"note": "x"}, files={"a": (None, "b")})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "form")
+def test_a_field_beside_the_file_is_refused_and_not_ignored(server, encode):
+    form = {"data": {"overlay": "true"}, "files": {"file": ("face.png", encode(150))}}
+    answer = server.client.post("/v1/predict", **form)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "form")
+    assert "'overlay'" in error["message"]
+    assert "URL?overlay=true" in error["next"]
+    del form["data"]
+    assert server.client.post("/v1/predict?overlay=true", **form).status_code == 200
 
 
 def test_a_large_body_goes_through_a_file_which_is_removed(serve):

@@ -76,10 +76,14 @@ def test_both_answer_and_their_logs_metrics_and_rows_are_one(two, tmp_path, data
     assert len(answered(tmp_path)) == 2
     for _ in range(4):  # whichever process is asked
         assert metric(two.url, "deepfake_requests_total") == sent
+    httpx.get(f"{two.url}/v1/jobs?name=Jane+Roe", timeout=30)
     assert two.stop() == (0, "")
     two.seconds_until_gone(2.0)
     with PredictionLog(tmp_path / "monitoring" / "predictions.db") as log:
         assert log.count() == sent
+    logs = "".join(p.read_text() for p in (tmp_path / "monitoring/logs").glob("*.jsonl"))
+    assert '"/v1/jobs"' in logs and "Jane" not in logs  # no queries, and no addresses
+    assert "127.0.0.1" not in logs
 
 
 def test_one_that_is_killed_is_replaced(two, tmp_path, data):

@@ -20,6 +20,11 @@ from deepfake_lightning.serving.access.request_headers import (
 from deepfake_lightning.serving.access.tokens import TokenStore
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse
 
+_FORWARDED = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto",
+     b"x-real-ip"}
+)  # fmt: skip
+
 
 def is_loopback(host: str) -> bool:
     """Return whether a host's name or address can only mean this machine."""
@@ -32,9 +37,9 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Asks for a token, and looks at what it is good for; notes the caller in the exchange.
 
-    Where there are tokens, each path but those that
-    :mod:`~deepfake_lightning.serving.access.doors` calls open needs one. Once a server has asked for tokens it always does: it is not open to all when
-    the last one is revoked.
+    Where there are tokens, each path needs one but those that
+    :mod:`~deepfake_lightning.serving.access.doors` calls open. Once a server has asked for tokens
+    it always does: it is not open to all when the last one is revoked.
 
     Where there is none, whoever names this machine is its operator. A page in a browser can reach
     this machine under a name of its own that points here (DNS rebinding), or send a picture here
@@ -45,6 +50,7 @@ class Guard:
         token: the operator's, good for all; None without one.
         tokens: of callers; None without any.
         guesses: counts wrong tokens.
+        asks: whether tokens were asked for when the server began.
     """
 
     def __init__(
@@ -54,12 +60,13 @@ class Guard:
         token: str | None = None,
         tokens: TokenStore | None = None,
         guesses: Guesses | None = None,
+        asks: bool = False,
     ) -> None:
         self._app = app
         self._operator = hashlib.sha256(token.encode()).digest() if token else None
         self._tokens = tokens
         self._guesses = guesses or Guesses()
-        self._asks = token is not None
+        self._asks = asks or token is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -74,6 +81,12 @@ class Guard:
     def _refusal_by_name(self, scope: Scope) -> Refusal | None:
         host = header(scope, b"host").decode("latin-1")
         origin = header(scope, b"origin").decode("latin-1").rpartition("://")[2]
+        if any(name in _FORWARDED for name, _ in scope["headers"]):
+            return Refusal(
+                403, "proxy", "a proxy sends requests here, and no token is asked for",
+                "make tokens (deepfake-lightning token create NAME): else whoever reaches the "
+                "proxy is this server's operator",
+            )  # fmt: skip
         names_this = is_loopback(without_port(host))
         of_this = not origin or is_loopback(without_port(origin))
         if names_this and of_this and is_loopback(address_of(scope)):

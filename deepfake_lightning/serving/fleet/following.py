@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from deepfake_lightning.bundle import Bundle
-from deepfake_lightning.errors import DeepfakeLightningError
+from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
 from deepfake_lightning.schemas.environment import EnvironmentRecord, read_environment
 from deepfake_lightning.serving.fleet.lineup import Lineup, Served
+from deepfake_lightning.storage import write_json
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.2  # seconds: a rollback serves within one
+_TRY_AGAIN = 30.0  # seconds: a version may be on its way yet
 _KEPT_OPEN = 2  # versions that served last, so that going back to one takes no loading
 
 
@@ -68,10 +70,12 @@ class FollowingFleet:
 
     When it changes, versions that are new are found, verified, opened, warmed and checked, all in
     a thread of its own, and then take the traffic between two requests. Where one of them fails,
-    none of the change is done: who served goes on, until the file changes again.
+    none of the change is done: who served goes on, and the change is tried again now and then. A
+    process that begins while a change is refused takes what served last.
 
     Args:
         path: of the file, ``deployment/config/production.json``.
+        last: where what served last is noted.
         find: returns a version's bundle.
         open_version: opens one.
         on_change: told the lineup, and why a change was refused (None where it was not).
@@ -83,11 +87,13 @@ class FollowingFleet:
     def __init__(
         self,
         path: Path,
+        last: Path,
         find: Callable[[str], Bundle],
         open_version: Callable[[Bundle], Served],
         on_change: Callable[[Lineup, str | None], None] = lambda lineup, refused: None,
     ) -> None:
         self._path = path
+        self._last = last
         self._find = find
         self._open = open_version
         self._on_change = on_change
@@ -96,8 +102,9 @@ class FollowingFleet:
         self._thread = threading.Thread(target=self._follow, name="environment", daemon=True)
         self.refused: str | None = None
         self._stamp = _stamp(path)
-        self._lineup = self._line_up(read_environment(path), Lineup())
-        on_change(self._lineup, None)
+        self._tried = time.monotonic()
+        self._lineup = self._begin()
+        on_change(self._lineup, self.refused)
 
     def current(self) -> Lineup:
         """Return who serves now."""
@@ -113,17 +120,41 @@ class FollowingFleet:
         if self._thread.is_alive():
             self._thread.join()
 
+    def _begin(self) -> Lineup:
+        try:
+            record = read_environment(self._path)
+            lineup = self._line_up(record, Lineup())
+        except DeepfakeLightningError as error:
+            if not self._last.is_file():
+                raise
+            lineup = self._line_up(read_environment(self._last), Lineup())
+            self._say_refused(error.what)
+            return lineup
+        self._note(record)
+        return lineup
+
+    def _note(self, record: EnvironmentRecord) -> None:
+        """Note what serves, for who begins later; that it cannot be noted hinders nobody."""
+        try:
+            write_json(self._last, record.model_dump(mode="json", by_alias=True))
+        except StorageError as error:
+            logger.error("%s", error.what)
+
     def _follow(self) -> None:
         while not self._end.wait(_LOOK_EVERY):
             stamp = _stamp(self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
+            again = self.refused and time.monotonic() - self._tried > _TRY_AGAIN
+            if stamp != self._stamp or again:
+                self._stamp, self._tried = stamp, time.monotonic()
                 self._change()
 
     def _change(self) -> None:
         began = time.perf_counter()
         try:
-            lineup = self._line_up(read_environment(self._path), self._lineup)
+            if self._stamp is None:
+                raise UsageError(f"{self._path} is gone; one without versions takes all out")
+            record = read_environment(self._path)
+            lineup = self._line_up(record, self._lineup)
         except DeepfakeLightningError as error:
             self._refuse(error.what)
         except Exception as error:  # whatever it is, who serves has to go on
@@ -132,6 +163,7 @@ class FollowingFleet:
         else:
             self._lineup, self.refused = lineup, None
             self._on_change(lineup, None)
+            self._note(record)
             said = ", ".join(
                 f"{one.engine.version} {share:.0%}"
                 for one, share in zip(lineup.serving, lineup.shares, strict=True)
@@ -140,10 +172,14 @@ class FollowingFleet:
                         time.perf_counter() - began)  # fmt: skip
 
     def _refuse(self, reason: str) -> None:
-        self.refused = reason
+        self._say_refused(reason)
         self._on_change(self._lineup, reason)
-        logger.error("%s: a change is refused, and what served before goes on: %s",
-                     self._path.stem, reason)  # fmt: skip
+
+    def _say_refused(self, reason: str) -> None:
+        if reason != self.refused:
+            logger.error("%s: a change is refused, and what served before goes on: %s",
+                         self._path.stem, reason)  # fmt: skip
+        self.refused = reason
 
     def _line_up(self, record: EnvironmentRecord, before: Lineup) -> Lineup:
         opened = {name: self._version(name, before) for name in record.versions}

@@ -99,10 +99,11 @@ class Job(Order):
 
     @property
     def seconds_left(self) -> float | None:
-        """How long it will take yet, at the speed it has had; None while that is not known."""
+        """How long it will take yet, 0 or more, at its speed so far; None while not known."""
         if self.state != "running" or not self.frames or not self.frames_to_do:
             return None
         if self.started_us is None or self.progress_us is None:
             return None
         taken = (self.progress_us - self.started_us) / 1e6
-        return taken * (self.frames_to_do - self.frames) / self.frames
+        left = taken * (self.frames_to_do - self.frames) / self.frames
+        return max(0.0, left)  # clocks may be set back

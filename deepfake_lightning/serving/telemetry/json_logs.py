@@ -29,7 +29,8 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 _LONGEST = 8_000  # letters of a message or exception
 _STRUCK_OUT = "[token]"
 _TOKENS = rf"{PREFIX}[A-Za-z0-9_-]+|(?<=[Bb]earer )\S+"
-_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+_UVICORN = ("uvicorn", "uvicorn.error")
+_UVICORNS_REQUESTS = "uvicorn.access"  # queries and addresses, which are not logged
 _mine: list[logging.Handler] = []
 
 requests = logging.getLogger("deepfake_lightning.serving.requests")
@@ -106,6 +107,9 @@ def set_up_logs(place: str | Path, process: int, *, secrets: Iterable[str] = ())
         theirs.handlers.clear()
         theirs.propagate = True
         theirs.setLevel(logging.INFO)
+    silent = logging.getLogger(_UVICORNS_REQUESTS)
+    silent.handlers.clear()
+    silent.propagate = False
     logging.captureWarnings(True)
 
 

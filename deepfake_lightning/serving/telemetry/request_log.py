@@ -70,7 +70,7 @@ class RequestLog:
             error=exchange.error,
         )
         app: Starlette = scope["app"]
-        if route == PREDICT and status not in _NOT_LOGGED:
+        if route == PREDICT and scope["method"] == "POST" and status not in _NOT_LOGGED:
             _predicted(app.state.service, exchange, came, status, seconds)
 
 

@@ -174,3 +174,19 @@ def test_one_sender_has_a_whole_ipv6_network(store):
     guesses.note("::ffff:10.0.0.1", b"wrong", False)
     guesses.note("10.0.0.1", b"wrong", False)
     assert guesses.seconds_left("10.0.0.1", b"other") > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host"]
+)
+def test_behind_a_proxy_nobody_is_the_operator_without_a_token(store, name):
+    headers = {"Host": "127.0.0.1:8000", name: "203.0.113.9"}
+    answer = ask(guarded(), "GET", "/v1/jobs", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "proxy")
+    token = store.create("form", ["predict"])[0]
+    answer = ask(guarded(tokens=store), "GET", "/v1/jobs", headers={**headers, **bearer(token)})
+    assert answer.json()["caller"] == "form"
+
+
+def test_a_process_that_is_replaced_asks_as_the_others_do(store):
+    assert ask(guarded(tokens=store, asks=True), "GET", "/v1/jobs").status_code == 401

@@ -161,12 +161,32 @@ def test_nothing_deployed_is_503_until_something_is(following, deploy, encode):
     assert following.client.post(CROPPED, content=encode()).status_code == 200
 
 
-def test_what_cannot_serve_at_the_start_is_said_at_once(versions, deploy, serve_settings):
+def test_a_file_that_is_gone_takes_nobody_out(following, versions, encode):
+    (versions.environments / "production.json").unlink()
+    found = wait_for(following, lambda found: found["refused"])
+    assert "is gone" in found["refused"]
+    assert following.client.post(CROPPED, content=encode()).status_code == 200
+
+
+def test_who_begins_while_a_change_is_refused_takes_what_served(
+    following, versions, deploy, encode, serve_settings
+):
+    deploy({"v9.9.9": 1})
+    wait_for(following, lambda found: found["refused"])
+    other = serve_settings(Settings(versions.root, environment="production", workers=2))
+    found = ready(other)
+    assert found["version"] == "v1.0.0"
+    assert "v9.9.9" in found["refused"]
+    assert other.client.post(CROPPED, content=encode()).json()["version"] == "v1.0.0"
+
+
+def test_what_cannot_serve_at_the_start_is_said_at_once(versions, deploy, tmp_path):
     from deepfake_lightning.serving.service import open_fleet
     from deepfake_lightning.serving.telemetry.metrics import Metrics
 
-    path = versions.environments / "production.json"
+    path = tmp_path / "deployment/config/production.json"
+    path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"schema": 1, "serving": [{"version": "v9.9.9", "share": 1}]}))
-    settings = Settings(versions.root, environment="production")
+    settings = Settings(tmp_path, environment="production")  # where nothing has served yet
     with pytest.raises(UsageError, match=r"v9\.9\.9"), open_fleet(settings, Metrics()):
         pass

@@ -104,9 +104,11 @@ def test_tokens_are_struck_out_wherever_they_stand(logs, tmp_path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.text() | st.text(alphabet='\n\r\x00\x1b\x85\u2028\u2029"\\{}\ud800', min_size=1))
-def test_no_text_makes_a_line_of_its_own(logs, text):
+def test_no_text_makes_a_line_of_its_own(logs, caplog, text):
     before = len(logs())
     logging.getLogger("deepfake_lightning.x").warning("%s", text)
+    caplog.clear()  # a report with half a character cannot be sent between processes
+    caplog.handler.stream.truncate(0)
     lines = logs()
     assert len(lines) == before + 1
     assert lines[-1]["message"] == text or "[token]" in lines[-1]["message"]

@@ -1,4 +1,4 @@
-"""Environments, shadow versions, picture quality, labels, gaps and roll-ups."""
+"""Environments, shadow versions, picture quality, labels, erasures, gaps and roll-ups."""
 
 from typing import Any
 
@@ -63,6 +63,12 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
     )  # fmt: skip
     op.create_index("labels_request_id", "labels", ["request_id"])
+    op.create_table(
+        "erased",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("ts_us", sa.BigInteger, nullable=False),
+    )
+    op.create_index("erased_ts_us", "erased", ["ts_us"])
     op.create_table(
         "gaps",
         _number(),
