@@ -16,7 +16,7 @@ from deepfake_lightning.serving.service import Service
 
 logger = logging.getLogger(__name__)
 
-_YOUNG_US = 5_000_000  # the row of a younger request may not be written yet
+_LATE_SECONDS = 5.0  # after an answer, while its row may not be written yet
 _AHEAD_US = 60_000_000  # that clocks differ by, at most
 _LOOK_AGAIN, _LOOKS = 0.25, 8  # seconds between looks, and how many come after the first
 _FLUSH_SECONDS = 3.0
@@ -53,8 +53,7 @@ async def found(service: Service, request_id: str, look: Callable[[], bool]) -> 
     for left in reversed(range(_LOOKS + 1)):
         if await stored(service, look):
             return True
-        age = _age_us(service, request_id)
-        if not left or age is None or not -_AHEAD_US <= age < _YOUNG_US:
+        if not left or not _is_young(service, request_id):
             break
         await sleep(_LOOK_AGAIN)  # no thread is held
     return False
@@ -77,6 +76,13 @@ async def stored(service: Service, change: Callable[[], bool]) -> bool:
     except StorageError as error:
         logger.error("%s", error.what)
         raise _no_storage() from error
+
+
+def _is_young(service: Service, request_id: str) -> bool:
+    # An id is made before the body comes.
+    age, bounds = _age_us(service, request_id), service.settings.bounds
+    longest_us = (bounds.body_seconds + bounds.deadline + _LATE_SECONDS) * 1e6
+    return age is not None and -_AHEAD_US <= age < longest_us
 
 
 def _age_us(service: Service, request_id: str) -> int | None:

@@ -199,11 +199,11 @@ async def erase(request: Request, request_id: str) -> dict[str, Any]:
     async with at_desk(service):
         # The job first: one that ends after this is not logged, as its id is erased by then.
         had_job = await stored(service, lambda: jobs.store.erase(request_id))
-        if not had_job and not await found(
+        known = had_job or await found(
             service, request_id, lambda: log.find(request_id) is not None
-        ):
-            if is_made_up(service, request_id):
-                raise _unknown()
+        )
+        if not known and is_made_up(service, request_id):
+            raise _unknown()
         # In any case: what comes later than this is not written.
         had_row = await stored(service, lambda: log.erase(request_id))
         if not (had_job or had_row):

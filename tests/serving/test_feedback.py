@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 import uuid
+from contextlib import ExitStack, closing
 
 import pytest
 
+from deepfake_lightning.monitoring import new_request_id
+from deepfake_lightning.serving import long_media
 from deepfake_lightning.serving.access.tokens import FILE, TokenStore
+from deepfake_lightning.serving.jobs.job import Order
 
 
 def ask(server, encode, headers=None):
@@ -78,3 +84,88 @@ def test_scopes_are_asked_for(serve, tmp_path, encode):
     assert server.client.delete(url, headers=bearer["boss"]).status_code == 200
     assert server.client.get("/readyz").json() == {"status": "ready"}  # no more to strangers
     assert "version" in server.client.get("/readyz", headers=bearer["desk"]).json()
+
+
+def erase(server, request_id):
+    return server.client.delete(f"/v1/requests/{request_id}")
+
+
+def nothing_is_left(request_id, *servers):
+    return [server.find(request_id) for server in servers] == [None] * len(servers)
+
+
+def test_another_process_knows_a_request_at_once(serve, encode):
+    one, other = serve(), serve()
+    for _ in range(3):
+        request_id = ask(one, encode)
+        assert say(other, request_id).status_code == 201
+        assert [label.by for label in one.service.log.labels(request_id)] == ["ada"]
+        request_id = ask(one, encode)
+        assert erase(other, request_id).status_code == 200
+        assert nothing_is_left(request_id, one, other)
+
+
+def test_what_another_process_has_not_written_yet_does_not_come_back(serve, encode):
+    now = time.time_ns() // 1000
+    # To the second one's clock the request is old, so that it does not wait for its row.
+    one, other = serve(clock=lambda: now), serve(clock=lambda: now + 3_600_000_000)
+    request_id = ask(one, encode)
+    began = time.monotonic()
+    assert erase(other, request_id).status_code in (200, 404)
+    assert time.monotonic() - began < 1.5
+    assert nothing_is_left(request_id, one, other)
+
+
+def test_a_job_that_ends_as_it_is_erased_is_not_logged(serve, tmp_path):
+    server = serve()
+    store, service = server.app.state.jobs.store, server.service
+    (tmp_path / "upload").write_bytes(b"a video")
+    order = {
+        "id": new_request_id(service.clock()), "version": "v1.0.0", "digest": "ab" * 32,
+        "bundle": str(tmp_path), "client": "ada", "media_type": "video",
+    }  # fmt: skip
+    job = store.submit(Order(**order), tmp_path / "upload")
+    assert erase(server, job.id).status_code == 200
+    long_media._log(service, job, None)  # what the runner does a moment after the end
+    assert nothing_is_left(job.id, server)
+    assert erase(server, job.id).status_code == 404
+
+
+def test_while_the_log_is_locked_nothing_is_promised(serve, encode):
+    server = serve()
+    with closing(sqlite3.connect(server.service.log.name, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        request_id = ask(server, encode)
+        for answer in (erase(server, request_id), say(server, request_id)):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage")
+            assert int(answer.headers["Retry-After"]) > 0
+        connection.rollback()
+    end = time.monotonic() + 30
+    while (answer := erase(server, request_id)).status_code == 503:
+        assert time.monotonic() < end
+    assert answer.status_code == 200
+    assert nothing_is_left(request_id, server)
+
+
+def test_those_who_wait_are_few_and_not_for_long(serve):
+    server = serve(bounds={"deadline": 0.5})
+    unknown = new_request_id(server.service.clock())
+    answer = erase(server, unknown)  # it would be looked for longer than that
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage")
+    with ExitStack() as stack:
+        for _ in range(32):
+            stack.enter_context(server.service.desk.place())
+        answer = erase(server, unknown)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+        assert answer.headers["Retry-After"]
+    assert server.service.desk.taken == 0
+
+
+def test_an_id_of_a_time_to_come_undoes_no_erasure(serve, encode):
+    server = serve()
+    request_id = ask(server, encode)
+    row = server.find(request_id)
+    assert erase(server, request_id).status_code == 200
+    assert erase(server, new_request_id(server.service.clock() + 10**13)).status_code == 404
+    server.service.writer.put(row)
+    assert nothing_is_left(request_id, server)
