@@ -106,8 +106,8 @@ def wait_for_job(url, name):
 
 
 @pytest.mark.timeout(300)
-def test_kills_at_three_moments(killed):
-    assert killed([(2.0, True), (0.3, False), (1.1, True)]) > 0
+def test_a_kill_under_load(killed):
+    assert killed([(1.1, True)]) > 0
 
 
 @pytest.mark.slow
