@@ -28,8 +28,9 @@ def shadow(
 ) -> BackgroundTask:
     """Return what is to be done once an answer is sent: all shadow versions score the media.
 
-    What they find goes to the prediction log. While there is no place for them they are left
-    out, so that they never slow requests down; the log then has no row of theirs.
+    What they find goes to the prediction log. They share decoders and network with requests.
+    While there is no place for them they are left out and counted; the log then has no row of
+    theirs.
 
     Args:
         service: of this process.

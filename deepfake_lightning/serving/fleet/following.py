@@ -122,7 +122,7 @@ class FollowingFleet:
 
     def _begin(self) -> Lineup:
         try:
-            record = read_environment(self._path)
+            record = self._read(was_there=self._last.is_file())
             lineup = self._line_up(record, Lineup())
         except DeepfakeLightningError as error:
             if not self._last.is_file():
@@ -132,6 +132,12 @@ class FollowingFleet:
             return lineup
         self._note(record)
         return lineup
+
+    def _read(self, *, was_there: bool) -> EnvironmentRecord:
+        """Return what the file says; one that is lost must not take all versions out."""
+        if was_there and self._stamp is None:
+            raise UsageError(f"{self._path} is gone; one without versions takes all out")
+        return read_environment(self._path)
 
     def _note(self, record: EnvironmentRecord) -> None:
         """Note what serves, for who begins later; that it cannot be noted hinders nobody."""
@@ -151,9 +157,7 @@ class FollowingFleet:
     def _change(self) -> None:
         began = time.perf_counter()
         try:
-            if self._stamp is None:
-                raise UsageError(f"{self._path} is gone; one without versions takes all out")
-            record = read_environment(self._path)
+            record = self._read(was_there=True)
             lineup = self._line_up(record, self._lineup)
         except DeepfakeLightningError as error:
             self._refuse(error.what)

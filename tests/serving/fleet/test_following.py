@@ -161,11 +161,13 @@ def test_nothing_deployed_is_503_until_something_is(following, deploy, encode):
     assert following.client.post(CROPPED, content=encode()).status_code == 200
 
 
-def test_a_file_that_is_gone_takes_nobody_out(following, versions, encode):
+def test_a_file_that_is_gone_takes_nobody_out(following, versions, encode, serve_settings):
     (versions.environments / "production.json").unlink()
     found = wait_for(following, lambda found: found["refused"])
     assert "is gone" in found["refused"]
     assert following.client.post(CROPPED, content=encode()).status_code == 200
+    other = serve_settings(Settings(versions.root, environment="production", workers=2))
+    assert ready(other)["version"] == "v1.0.0"  # one that begins meanwhile
 
 
 def test_who_begins_while_a_change_is_refused_takes_what_served(

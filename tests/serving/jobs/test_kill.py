@@ -75,13 +75,15 @@ def test_fifty_kills_at_random_moments_lose_nothing(
 
 
 def test_another_server_takes_over_what_a_killed_one_was_doing(
-    store, submit, thorough_bundle, long_clip, wait_for
+    store, submit, thorough_bundle, long_clip, short_clip, wait_for
 ):
-    job = submit(long_clip)
     with server(store.folder, thorough_bundle, long_clip, 0) as first:
-        wait_for(lambda: store.find(job.id).frames > 0)
+        shown = submit(short_clip)
+        wait_for(lambda: store.find(shown.id).state == "done")  # it is the one that does jobs
         with server(store.folder, thorough_bundle, long_clip, 0):
-            first.kill()
+            job = submit(long_clip)
+            wait_for(lambda: store.find(job.id).frames > 0)
+            first.kill()  # at once: the job must not be done by then
             began = time.monotonic()
             wait_for(
                 lambda: store.find(job.id).state == "running" and store.find(job.id).attempts == 2
