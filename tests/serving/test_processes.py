@@ -86,6 +86,7 @@ def test_both_answer_and_their_logs_metrics_and_rows_are_one(two, tmp_path, data
     assert "127.0.0.1" not in logs
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_is_replaced(two, tmp_path, data):
     sent = ask_until_both_answer(two.url, data, tmp_path)
     victim, stays = two.children()
@@ -131,6 +132,7 @@ def test_sigterm_finishes_what_is_under_way(two, tmp_path, data):
         assert log.count() == 6
 
 
+@pytest.mark.slow
 def test_a_first_process_that_is_killed_leaves_no_others_that_are_just_starting(two):
     assert len(two.children()) == 2
     os.kill(two.pid, signal.SIGKILL)

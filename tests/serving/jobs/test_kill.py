@@ -74,6 +74,7 @@ def test_fifty_kills_at_random_moments_lose_nothing(
     assert done > 200
 
 
+@pytest.mark.slow
 def test_another_server_takes_over_what_a_killed_one_was_doing(
     store, submit, thorough_bundle, long_clip, short_clip, wait_for
 ):
