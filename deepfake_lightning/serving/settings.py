@@ -96,7 +96,7 @@ class Settings:
     def batch_size(self) -> int:
         """How many faces a run of the network has, at most.
 
-        Measured (scripts/bench/serving.py): on a CPU larger batches are slower a face.
+        On a CPU larger batches are slower a face: the command ``benchmark`` shows by how much.
         """
         return self.batch or (4 if self.device == "cpu" else 32)
 
