@@ -86,6 +86,10 @@ class RegistryError(DeepfakeLightningError):
     """A registry or version that is damaged, changed, or that may not be changed so."""
 
 
+class DeploymentError(DeepfakeLightningError):
+    """What serves cannot be changed so, or not now."""
+
+
 class WeightsError(DeepfakeLightningError):
     """Pretrained weights that cannot be had."""
 

@@ -62,9 +62,14 @@ class Workspace:
         return self.root / "registry"
 
     @property
+    def deployment(self) -> Path:
+        """What serves where, how it came to, and why."""
+        return self.root / "deployment"
+
+    @property
     def environments(self) -> Path:
         """What serves where: ``staging.json``, ``production.json``."""
-        return self.root / "deployment" / "config"
+        return self.deployment / "config"
 
     @property
     def serving(self) -> Path:

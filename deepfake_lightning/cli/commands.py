@@ -33,6 +33,31 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "abtest list": Command(
+        "list the A/B tests that there were, and how they ended",
+        "deepfake_lightning.cli.abtest:list_tests",
+        "abtest list",
+    ),
+    "abtest promote": Command(
+        "give the winner of an A/B test all the traffic, if the gate lets it through",
+        "deepfake_lightning.cli.abtest:promote",
+        "abtest promote --env production",
+    ),
+    "abtest start": Command(
+        "let versions share the traffic, or score in the shadow, to see which is better",
+        "deepfake_lightning.cli.abtest:start",
+        "abtest start v1.1.0 --env production --share 0.2",
+    ),
+    "abtest status": Command(
+        "say what an A/B test has shown so far",
+        "deepfake_lightning.cli.abtest:status",
+        "abtest status --env production",
+    ),
+    "abtest stop": Command(
+        "end an A/B test: the control has all the traffic again",
+        "deepfake_lightning.cli.abtest:stop",
+        'abtest stop --env production --reason "the media changed"',
+    ),
     "benchmark": Command(
         "time a detector on this machine: network, clips, memory, cost",
         "deepfake_lightning.cli.benchmark:benchmark",
@@ -52,6 +77,26 @@ COMMANDS: dict[str, Command] = {
         "fit a detector's verdicts: temperature, thresholds, and what they guarantee",
         "deepfake_lightning.cli.calibrate:calibrate",
         "calibrate mlops/runs/lite0/v1.0.0/checkpoints/best.ckpt --fpr 0.05",
+    ),
+    "canary abort": Command(
+        "take a canary out by hand",
+        "deepfake_lightning.cli.canary:abort",
+        'canary abort --reason "the newsroom complains"',
+    ),
+    "canary status": Command(
+        "show how a canary fares: its step, its guard-rails, what it waits for",
+        "deepfake_lightning.cli.canary:status",
+        "canary status",
+    ),
+    "canary step": Command(
+        "decide about a canary once, for cron: hold, advance, or roll back",
+        "deepfake_lightning.cli.canary:step",
+        "canary step",
+    ),
+    "canary watch": Command(
+        "decide about a canary after each minute, until it ends",
+        "deepfake_lightning.cli.canary:watch",
+        "canary watch",
     ),
     "compare": Command(
         "say whether a detector is better than another, on the items that both scored",
@@ -82,6 +127,11 @@ COMMANDS: dict[str, Command] = {
         "put each person into one split, and say what it costs",
         "deepfake_lightning.cli.data_split:data_split",
         "data split mlops/data/images --out mlops/data/images_split",
+    ),
+    "deploy": Command(
+        "put a version into an environment, if the gate lets it through",
+        "deepfake_lightning.cli.deploy:deploy",
+        "deploy v1.1.0 --env staging",
     ),
     "evaluate": Command(
         "measure a detector, with intervals, and write a report to hand on",
@@ -140,8 +190,8 @@ COMMANDS: dict[str, Command] = {
         "registry export v1.0.0 --out v1.0.0.tar.gz",
     ),
     "registry history": Command(
-        "show who registered and deleted what, and why",
-        "deepfake_lightning.cli.registry:history",
+        "show who registered, deployed and deleted what, and why; check that record",
+        "deepfake_lightning.cli.registry_history:history",
         "registry history",
     ),
     "registry list": Command(
@@ -163,6 +213,11 @@ COMMANDS: dict[str, Command] = {
         "check that every version is what was registered; list them anew",
         "deepfake_lightning.cli.registry_changes:verify",
         "registry verify",
+    ),
+    "rollback": Command(
+        "give the version that served before all the traffic again, at once",
+        "deepfake_lightning.cli.rollback:rollback",
+        'rollback --to v1.0.0 --reason "it is slow"',
     ),
     "serve": Command(
         "answer requests over HTTP: a picture in, an assessment out",
@@ -205,6 +260,6 @@ COMMANDS: dict[str, Command] = {
 
 # What the README's table says is to come.
 PLANNED = frozenset(
-    {"abtest", "dashboard", "deploy", "explain", "feedback",
-     "monitor", "retrain", "rollback"}
+    {"dashboard", "explain", "feedback",
+     "monitor", "retrain"}
 )  # fmt: skip

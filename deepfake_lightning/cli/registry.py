@@ -1,4 +1,4 @@
-"""``registry list``, ``show``, ``diff``, ``history``: the versions there are, and what they are."""
+"""``registry list``, ``show``, ``diff``: the versions there are, and what they are."""
 
 from __future__ import annotations
 
@@ -194,35 +194,3 @@ def _shown(value: Any) -> Text:
         return Text("-")
     text = value if isinstance(value, str) else dumps(value, ensure_ascii=False)
     return Text(printable(text if len(text) <= 80 else f"{text[:77]}..."))
-
-
-def history(*versions: str, workspace: str | None = None, json: bool = False) -> None:
-    """Show what was done to the registry: who registered and deleted what, when and why.
-
-    Args:
-        versions: whose history it is (default: all).
-        workspace: where the workspace is (default: mlops).
-        json: print the history as JSON, and nothing else.
-    """
-    from deepfake_lightning.registry import Registry
-    from deepfake_lightning.schemas.version_names import canonical
-
-    wanted = [canonical(one) for one in versions]
-    changes = [one for one in Registry(Workspace.find(workspace)).index().history
-               if not wanted or one.version in wanted]  # fmt: skip
-    if json:
-        sys.stdout.write(dumps({"history": [one.model_dump() for one in changes]}) + "\n")
-        return
-    console = Console()
-    if not changes:
-        named = f" as {' or '.join(wanted)}" if wanted else ""
-        say(console, [f"nothing was ever registered{named}"])
-        return
-    table = Table(box=None, pad_edge=False)
-    for head in ("at (UTC)", "what", "version"):
-        table.add_column(head, no_wrap=True)
-    table.add_column("by: reason", overflow="fold")
-    for one in changes:
-        said = f"{one.by}: {one.reason}" if one.reason else one.by
-        table.add_row(one.at[:16].replace("T", " "), one.event, one.version, Text(printable(said)))
-    console.print(table)

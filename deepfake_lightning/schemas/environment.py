@@ -58,6 +58,8 @@ class EnvironmentRecord(BaseModel):
         changed: UTC, RFC 3339.
         by: who changed it last.
         reason: why.
+        change: hash of the record of this change in ``deployment/history.jsonl``; None for a file
+            that was written by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -69,6 +71,7 @@ class EnvironmentRecord(BaseModel):
     changed: str | None = None
     by: str | None = None
     reason: str = ""
+    change: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @model_validator(mode="after")
     def _check_shares(self) -> EnvironmentRecord:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from deepfake_lightning.cli import main
+from deepfake_lightning.deployment.acts import Act
+from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.registry import Registry, Wish, register_bundle
-from deepfake_lightning.storage import Workspace
+from deepfake_lightning.storage import Workspace, write_json
 
 
 @pytest.fixture
@@ -166,6 +168,22 @@ def test_delete_and_history(place: Path, capsys: Any) -> None:
     events = loaded(capsys, "history")["history"]
     assert [one["event"] for one in events] == ["register", "register", "delete"]
     assert "nothing was ever registered as v3.0.0" in shown(capsys, "history", "v3.0.0")
+
+
+def test_history_tells_what_served_and_verify_what_was_changed(place: Path, capsys: Any) -> None:
+    production = Environment(Workspace(place), "production")
+    write_json(production.path, whole("v1.0.0").model_dump(mode="json", by_alias=True))
+    production.change(production.record(), whole("v1.1.0"), Act("deploy", "better", "ada"))
+    said = shown(capsys, "history", "--env", "production", "--verify", "true")
+    assert "deploy: production v1.1.0 ada: better" in said
+    assert "2 changes of what serves, all whole" in said
+    assert "register" not in said
+    assert len(loaded(capsys, "history", "v1.1.0")["deployments"]) == 1
+    record = place / "deployment/history.jsonl"
+    record.write_text(record.read_text().replace("better", "worse"))
+    said = shown(capsys, "history", "--verify", "true", code=4)
+    assert "record 2 (deploy, production" in said
+    assert "was changed after it was written" in said
 
 
 def test_text_of_others_moves_no_cursor(place: Path, crop_bundle: Any, capsys: Any) -> None:

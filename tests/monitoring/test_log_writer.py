@@ -231,8 +231,9 @@ def test_shadow_scores_find_their_request(log: PredictionLog, request_row: Rows)
 
 
 def test_rollups_are_made_by_the_way(log: PredictionLog, request_row: Rows) -> None:
+    before = set(threading.enumerate())
     with LogWriter(log, flush_seconds=0.1, rollup_seconds=0.1) as writer:
         for number in range(10):
             writer.put(request_row(number))
         until(lambda: merged(read_rollups(log, NOON, NOON + 60_000_000)).count("requests") == 10)
-    assert not [one for one in threading.enumerate() if one.name.startswith("log-")]
+    assert set(threading.enumerate()) <= before
