@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -266,9 +267,12 @@ class DeepfakeDataModule(LightningDataModule):
         """
         network = self.trainer.lightning_module if self.trainer is not None else None
         statistics = getattr(network, "input_statistics", {})
+        return Preprocess(**{**statistics, **self._given_preprocess, **self._preprocess_of_data})
+
+    @cached_property  # asked for in every step, and a manifest may have millions of rows
+    def _preprocess_of_data(self) -> dict[str, Any]:
         manifest = self.read()
-        given = {**statistics, **self._given_preprocess, **as_extracted(manifest)}
-        return Preprocess(input=input_kind(manifest, self.hparams["face"]), **given)
+        return {**as_extracted(manifest), "input": input_kind(manifest, self.hparams["face"])}
 
     def items(self) -> NDArray[np.int64]:
         """Return int64 [rows of the manifest]: which item (clip) each row belongs to."""

@@ -120,7 +120,8 @@ def normalise_batch(images: Tensor, preprocess: Preprocess) -> Tensor:
     Returns:
         float32 [B, 3, H, W], ``(pixel / 255 - mean) / std``, channels last in memory.
     """
-    mean, std = (
-        torch.tensor(values, device=images.device) for values in (preprocess.mean, preprocess.std)
+    mean, std = (  # torch.tensor(..., device=...) would wait for all that the GPU has to do
+        torch.tensor(values).to(images.device, non_blocking=True)
+        for values in (preprocess.mean, preprocess.std)
     )
     return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)

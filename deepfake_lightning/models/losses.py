@@ -43,16 +43,19 @@ class ClassificationLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean loss (scalar) of logits [B, 2] and labels int64 [B]."""
+        # Trained in half precision, a buffer of the model is halved with it; the logits are not.
+        weight = None if self.weight is None else self.weight.to(logits.dtype)
         if self.focal_gamma == 0:
-            if not (labels != UNKNOWN).any():
-                return logits.sum() * 0.0
-            return F.cross_entropy(
+            # Decided on the device: to ask for it here would wait for the GPU in every step.
+            any_known = (labels != UNKNOWN).any()
+            loss = F.cross_entropy(
                 logits,
-                labels,
-                weight=self.weight,
+                torch.where(any_known, labels, 0),
+                weight=weight,
                 ignore_index=UNKNOWN,
                 label_smoothing=self.label_smoothing,
             )
+            return loss * any_known
         known = labels != UNKNOWN
         logits, labels = logits[known], labels[known]
         if not len(labels):
@@ -61,7 +64,7 @@ class ClassificationLoss(nn.Module):
             logits, labels, reduction="none", label_smoothing=self.label_smoothing
         )
         p_true = logits.softmax(-1).gather(1, labels[:, None]).squeeze(1)
-        weights = torch.ones_like(each) if self.weight is None else self.weight[labels]
+        weights = torch.ones_like(each) if weight is None else weight[labels]
         return ((1 - p_true) ** self.focal_gamma * each * weights).sum() / weights.sum()
 
 

@@ -64,7 +64,7 @@ def make_detector():
 
 @pytest.fixture
 def make_trainer(tmp_path):
-    """Build a Trainer on the CPU that prints and writes nothing unless told to."""
+    """Build a Trainer, on the CPU unless told, that prints and writes nothing unless told to."""
 
     def make(*callbacks, **options):
         quiet = {
@@ -76,9 +76,8 @@ def make_trainer(tmp_path):
             "default_root_dir": tmp_path / "root",
             "max_epochs": 1,
             "log_every_n_steps": 1,
+            "accelerator": "cpu",
         }
-        return Trainer(
-            accelerator="cpu", devices=1, callbacks=list(callbacks), **{**quiet, **options}
-        )
+        return Trainer(devices=1, callbacks=list(callbacks), **{**quiet, **options})
 
     return make

@@ -73,3 +73,24 @@ def test_validation_within_an_epoch_is_no_wait_for_data(make_trainer):
     _fit(make_trainer, 0, 0, Collect(), val_check_interval=2)
     assert max(seen) > 0
     assert max(seen) < 50
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_on_a_gpu_it_is_the_time_of_the_gpu(make_trainer):
+    class Sleeper(Model):
+        def training_step(self, batch, index):
+            torch.cuda._sleep(50_000_000)  # clock cycles: 20 ms or more, and this does not wait
+            return super().training_step(batch, index)
+
+    sent = []
+
+    class Sent(Callback):
+        def on_train_batch_end(self, *_):
+            sent.append(time.perf_counter())
+
+    trainer = make_trainer(StepTime(every_n_steps=7), Sent(), accelerator="gpu")
+    trainer.fit(Sleeper(0), DataLoader(Pictures(0), batch_size=2))
+    times = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    assert times["time/compute_ms"] > 20 > 5 > times["time/data_ms"]
+    # Steps were sent before the ones before them were done.
+    assert sent[4] - sent[1] < 0.045

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -261,6 +262,14 @@ def test_normalisation_follows_the_network_unless_it_is_given(faces: Path) -> No
     trainer(fast_dev_run=True).fit(Toy(), datamodule=given)
     assert given.dataset("val").preprocess.mean == (0.1, 0.2, 0.3)
     assert given.dataset("val").preprocess.std == (0.5, 0.5, 0.5)
+
+
+def test_a_step_does_not_look_at_all_rows_again(faces: Path, monkeypatch: Any) -> None:
+    data = module(faces)
+    before = data.preprocess
+    # It goes through all rows, of which there may be millions.
+    monkeypatch.setattr("deepfake_lightning.data.datamodule.input_kind", None)
+    assert data.preprocess == before
 
 
 class Looker(Toy):

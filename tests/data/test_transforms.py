@@ -118,3 +118,15 @@ def test_a_batch_is_normalised_as_serving_does_it(given: dict[str, object]) -> N
     expected = np.stack([normalise(picture, preprocess) for picture in pictures])
     np.testing.assert_array_equal(batch.numpy(), expected)
     np.testing.assert_array_equal(images.numpy(), pictures)  # left as they were
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_normalising_does_not_wait_for_the_gpu() -> None:
+    images = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
+    on_gpu = images.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = normalise_batch(on_gpu, PREPROCESS)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(found.cpu(), normalise_batch(images, PREPROCESS))

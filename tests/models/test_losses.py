@@ -74,3 +74,22 @@ def test_sure_mistakes_have_finite_gradients(gamma):
 
 def test_weights_are_no_part_of_a_checkpoint():
     assert ClassificationLoss(0.0, 0.0, WEIGHTS).state_dict() == {}
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_weights_that_were_halved_with_the_model_weigh_as_before(logits, gamma):
+    halved = ClassificationLoss(0.0, gamma, WEIGHTS).to(torch.bfloat16)(logits, LABELS)
+    assert torch.allclose(halved, ClassificationLoss(0.0, gamma, WEIGHTS)(logits, LABELS), 1e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_step_does_not_wait_for_the_gpu():
+    # With class weights and smoothing PyTorch's own cross-entropy waits.
+    loss = ClassificationLoss(0.1).cuda()
+    logits, labels = torch.randn(7, 2, device="cuda", requires_grad=True), LABELS.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss(logits, labels).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert logits.grad.isfinite().all()
