@@ -43,6 +43,8 @@ class LogWriter:
         rollup_seconds: how often roll-ups are made of what has changed, by one process of all;
             None never does.
         clock: the time in microseconds since 1970, UTC.
+        on_fault: told, in the writer's thread, why the database cannot be written, and None when
+            it can again.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class LogWriter:
         flush_seconds: float = 0.5,
         rollup_seconds: float | None = 5.0,
         clock: Callable[[], int] = now_us,
+        on_fault: Callable[[str | None], None] = lambda fault: None,
     ) -> None:
+        self._on_fault = on_fault
         self._batches = BatchWriter(log, clock)
         self._capacity = capacity
         # Half of it is left for the writing itself.
@@ -188,4 +192,6 @@ class LogWriter:
             logger.error("requests are answered and not logged for now: %s", fault)
         if fault is None and self._fault is not None:
             logger.warning("requests are logged again")
+        if fault != self._fault:
+            self._on_fault(fault)
         self._fault = fault

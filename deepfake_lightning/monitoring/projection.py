@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from deepfake_lightning.bundle import Bundle
+from deepfake_lightning.bundle.load import REFERENCE_ARRAYS
+from deepfake_lightning.errors import BundleError
 
 _STORED = np.dtype("<f4")
 
@@ -31,3 +37,27 @@ def projection_of(
 def projection_values(projection: bytes) -> NDArray[np.float32]:
     """Return the float32 [K] of :func:`projection_of`."""
     return np.frombuffer(projection, _STORED).astype(np.float32)
+
+
+def reference_of(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return ``mean`` [F] and ``components`` [K, F] of a detector's reference pictures.
+
+    Raises:
+        BundleError: its file does not hold them.
+    """
+    try:
+        arrays = load(bundle.read(REFERENCE_ARRAYS))
+        mean, components = arrays["mean"], arrays["components"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _no_reference(bundle) from error
+    width = bundle.record.features
+    if mean.shape != (width,) or components.ndim != 2 or components.shape[1] != width:
+        raise _no_reference(bundle)
+    return mean.astype(np.float32), components.astype(np.float32)
+
+
+def _no_reference(bundle: Bundle) -> BundleError:
+    return BundleError(
+        f"{bundle.folder / REFERENCE_ARRAYS} does not hold the reference of this detector",
+        next_step="build the bundle anew: deepfake-lightning bundle build CHECKPOINT",
+    )

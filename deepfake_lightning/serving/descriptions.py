@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED
+from deepfake_lightning.serving.result_schema import Result
 
 
 class RefusedBecause(BaseModel):
@@ -130,10 +131,10 @@ _NO_FACE: dict[str, Any] = {
 
 PREDICT_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
+        "model": Result,
         "description": "the result",
         "content": {
             "application/json": {
-                "schema": {"type": "object"},
                 "examples": {
                     "a clip": {"value": _RESULT},
                     "a picture without a face": {"value": _NO_FACE},

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from starlette.requests import Request
 
 from deepfake_lightning.monitoring import LoggedRequest, with_result
-from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.jobs.answers import PATH
@@ -16,6 +15,7 @@ from deepfake_lightning.serving.jobs.job import Job
 from deepfake_lightning.serving.jobs.runner import JobRunner, JobSettings
 from deepfake_lightning.serving.jobs.service import JobService, Received, Routed
 from deepfake_lightning.serving.jobs.store import JobStore
+from deepfake_lightning.serving.jobs.worker import Found
 from deepfake_lightning.serving.routes import route_to
 from deepfake_lightning.serving.service import Service
 from deepfake_lightning.storage import Workspace
@@ -32,7 +32,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
     folder = Workspace(settings.workspace).serving / "jobs"
     store = JobStore(folder, limit=settings.bounds.jobs, clock=service.clock)
     runner = JobRunner(
-        store, JobSettings(device=settings.device), lambda job, found: _log(service, job, found)
+        store, JobSettings(device=settings.device), lambda job, scored: _log(service, job, scored)
     )
 
     uploads = Admission(_UPLOADS, _UPLOADS)
@@ -61,7 +61,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
         store.close()
 
 
-def _log(service: Service, job: Job, found: Assessment | None) -> None:
+def _log(service: Service, job: Job, scored: Found | None) -> None:
     """Write a job that has come to its end to the prediction log: under its own route."""
     started, finished = job.started_us or job.created_us, job.finished_us or service.clock()
     error = job.error.code if job.error else None
@@ -80,8 +80,9 @@ def _log(service: Service, job: Job, found: Assessment | None) -> None:
         client=job.client,
         variant="serving",
     )
-    if found is not None:
-        row = with_result(row, found)
+    if scored is not None:
+        found = scored.assessment
+        row = with_result(row, found, projection=scored.projection)
         service.metrics.count_verdict(found.version, "serving", found.verdict)
     if not service.writer.put(row):
         service.metrics.count_rows_dropped()

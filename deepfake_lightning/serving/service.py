@@ -122,7 +122,7 @@ def open_service(
     places, decoders = settings.places, settings.decoders
     with ExitStack() as stack:
         log = stack.enter_context(PredictionLog(settings.log_place))
-        writer = LogWriter(log)
+        writer = LogWriter(log, on_fault=lambda fault: metrics.set_log_away(fault is not None))
         stack.callback(writer.close)
         spool = Spool(workspace.serving / "uploads", bounds.body_seconds)
         stack.callback(spool.close)

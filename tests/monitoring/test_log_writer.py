@@ -119,7 +119,10 @@ def test_a_killed_process_loses_half_a_second_at_most(place: str) -> None:
 
 
 def test_a_locked_database_is_waited_for(quick: PredictionLog, request_row: Rows) -> None:
-    with LogWriter(quick, flush_seconds=0.1, capacity=20, rollup_seconds=None) as writer:
+    told: list[str | None] = []
+    with LogWriter(
+        quick, flush_seconds=0.1, capacity=20, rollup_seconds=None, on_fault=told.append
+    ) as writer:
         with locked(quick):
             began = time.monotonic()
             kept = [writer.put(request_row(number)) for number in range(25)]
@@ -131,6 +134,7 @@ def test_a_locked_database_is_waited_for(quick: PredictionLog, request_row: Rows
         assert writer.flush()
         until(lambda: gaps_of(quick))
         assert writer.fault is None
+    assert len(told) == 2 and "locked" in str(told[0]) and told[1] is None
     assert quick.count() == 20 and writer.dropped == 10
     assert sum(gap.lost for gap in gaps_of(quick)) == 10
 

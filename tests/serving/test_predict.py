@@ -13,6 +13,8 @@ import pytest
 
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.inference import open_engine
+from deepfake_lightning.monitoring.projection import projection_values
+from deepfake_lightning.serving.result_schema import Result
 from deepfake_lightning.serving.settings import Settings
 
 
@@ -52,6 +54,21 @@ def test_a_picture_with_a_face_and_one_without(framed, portrait_clips, clip, enc
     nobody = framed.client.post("/v1/predict", content=encode(100, width=200)).json()
     assert (nobody["status"], nobody["verdict"]) == ("no_face", "not_assessable")
     assert nobody["meaning"] and nobody["reason"]
+
+
+def test_answers_have_the_shape_that_is_described(framed, clip, encode):
+    """Nothing more, nothing less, and of the same types."""
+    nobody = encode(100, width=200)
+    asked = [("", clip.read_bytes()), ("?already_cropped=true", nobody),
+             ("?overlay=true", clip.read_bytes()), ("?overlay=true", nobody)]  # fmt: skip
+    for query, body in asked:
+        found = framed.client.post(f"/v1/predict{query}", content=body)
+        Result.model_validate_json(found.text, strict=True)
+        assert Result.model_fields.keys() - {"schema_version", "overlay"} <= found.json().keys()
+    described = framed.client.get("/openapi.json").json()
+    answer = described["paths"]["/v1/predict"]["post"]["responses"]["200"]["content"]
+    assert answer["application/json"]["schema"]["$ref"].endswith("/Result")
+    assert len(answer["application/json"]["examples"]) == 2
 
 
 def test_a_form_gets_the_same_answer_whatever_its_file_is_called(server, encode):
@@ -102,6 +119,22 @@ def test_longer_clips_than_may_be_are_jobs(frame_bundle, tmp_path, serve_setting
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "over_limit")
     assert "seconds" in answer.json()["error"]["message"]
     assert "/v1/jobs" in answer.json()["error"]["next"]
+
+
+def test_a_job_is_logged_as_its_clip_would_be(framed, clip):
+    asked = framed.client.post("/v1/predict", content=clip.read_bytes()).json()
+    job = framed.client.post("/v1/jobs", content=clip.read_bytes()).json()
+    end = time.monotonic() + 60
+    while (row := framed.find(job["id"])) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    of_job, of_clip = row.items[0], framed.find(asked["request_id"]).items[0]
+    assert of_job.logit == pytest.approx(of_clip.logit, abs=1e-5)
+    assert (row.route, row.http_status, row.verdict) == ("/v1/jobs", 200, asked["verdict"])
+    assert projection_values(of_job.projection) == pytest.approx(
+        projection_values(of_clip.projection), rel=1e-3, abs=1e-4
+    )
+    assert of_job.sharpness == pytest.approx(of_clip.sharpness)
 
 
 def test_an_overlay_is_a_picture(framed, clip):

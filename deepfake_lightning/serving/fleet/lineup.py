@@ -8,15 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from deepfake_lightning.bundle import Bundle
-from deepfake_lightning.bundle.load import REFERENCE_ARRAYS
-from deepfake_lightning.errors import BundleError
 from deepfake_lightning.inference import Engine, EngineSource
 from deepfake_lightning.inference.golden_check import golden_difference
-from deepfake_lightning.monitoring.projection import projection_of
+from deepfake_lightning.monitoring.projection import projection_of, reference_of
 from deepfake_lightning.serving.batching import Batcher
 from deepfake_lightning.serving.fleet.routing import choose, place_of
 from deepfake_lightning.serving.telemetry.metrics import Metrics
@@ -106,7 +102,7 @@ def open_version(bundle: Bundle, network: Network) -> Served:
     """
     engine = EngineSource(bundle.folder, device=network.device, digest=bundle.digest).open()
     golden_difference(engine, bundle)
-    return Served(engine, batcher_of(engine, network), bundle.folder, _reference(bundle))
+    return Served(engine, batcher_of(engine, network), bundle.folder, reference_of(bundle))
 
 
 def batcher_of(engine: Engine, network: Network) -> Batcher:
@@ -116,22 +112,3 @@ def batcher_of(engine: Engine, network: Network) -> Batcher:
         on_batch=network.metrics.observe_batch,
         on_change=lambda length: network.metrics.set_queue("batch", length),
     )  # fmt: skip
-
-
-def _reference(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    try:
-        arrays = load(bundle.read(REFERENCE_ARRAYS))
-        mean, components = arrays["mean"], arrays["components"]
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise _no_reference(bundle) from error
-    width = bundle.record.features
-    if mean.shape != (width,) or components.ndim != 2 or components.shape[1] != width:
-        raise _no_reference(bundle)
-    return mean.astype(np.float32), components.astype(np.float32)
-
-
-def _no_reference(bundle: Bundle) -> BundleError:
-    return BundleError(
-        f"{bundle.folder / REFERENCE_ARRAYS} does not hold the reference of this detector",
-        next_step="build the bundle anew: deepfake-lightning bundle build CHECKPOINT",
-    )

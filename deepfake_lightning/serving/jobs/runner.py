@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 JOB_LIMITS = Limits(bytes=2 << 30, pixels=8192 * 4352, seconds=4 * 3600.0, frames=20_000)
 """What one video may cost: 2 GiB, 8K cinema frames, four hours, and so many frames looked at."""
 
-OnDone = Callable[[Job, Assessment | None], None]
+OnDone = Callable[[Job, worker.Found | None], None]
 Ending = Literal["ended", "unwanted", "stopped"]
 _LOOK_SECONDS = 0.25  # at what is asked of a job that runs, and for new ones
 _NOTE_SECONDS = 1.0
@@ -69,8 +69,8 @@ class JobRunner:
     Args:
         store: the jobs.
         settings: how they are done.
-        on_done: told of each job that is done or has failed, in the runner's thread: with its
-            assessment, None where there is none. Where the machine is killed right between the
+        on_done: told of each job that is done or has failed, in the runner's thread: with what
+            came of it, None where nothing did. Where the machine is killed right between the
             two, a job is done and this was not told. Not told of cancelled ones.
 
     Attributes:
@@ -209,7 +209,7 @@ class JobRunner:
 
     def _settle(self, job: Job, future: Future[worker.Found]) -> None:
         """Keep what came of a job that ran to its end, and tell of it."""
-        found: Assessment | None = None
+        scored: worker.Found | None = None
         try:
             scored = future.result()
         except ProcessExpired as error:
@@ -224,7 +224,7 @@ class JobRunner:
                 result = result_of(job.id, found, scored.calibration, job.environment)
                 ended = self._desk.finish(job, result)
         if ended is not None:
-            self._tell(ended, found)
+            self._tell(ended, scored)
 
     def _after_death(self, job: Job, exit_code: int | None) -> Job | None:
         # A service that is stopped may send the signal to all of its processes at once.
@@ -245,7 +245,7 @@ class JobRunner:
         logger.error("job %s failed", job.id, exc_info=error)
         return JobError("internal", "the server failed on this job", "see the server's log")
 
-    def _tell(self, job: Job, found: Assessment | None) -> None:
+    def _tell(self, job: Job, found: worker.Found | None) -> None:
         if self._on_done is None:
             return
         try:

@@ -137,6 +137,11 @@ class Metrics:
             "checks, and the ones before it answer.",
             multiprocess_mode="livemax", registry=of,
         )  # fmt: skip
+        self._log_away = Gauge(
+            "deepfake_log_away", "1 while the prediction log cannot be written; requests are "
+            "answered, and kept in memory as long as there is room.",
+            multiprocess_mode="livemax", registry=of,
+        )  # fmt: skip
         build = Gauge(
             "deepfake_build_info", "Always 1: what runs.", ["version", "python"],
             multiprocess_mode="livemax", registry=of,
@@ -173,6 +178,10 @@ class Metrics:
     def count_shadows_skipped(self, count: int = 1) -> None:
         """Be told of requests that shadow versions did not score."""
         self._shadows_skipped.inc(count)
+
+    def set_log_away(self, away: bool) -> None:
+        """Be told whether this process cannot write the prediction log."""
+        self._log_away.set(away)
 
     def set_queue(self, queue: Queue, length: int) -> None:
         """Be told how long a queue of this process is."""

@@ -43,6 +43,7 @@ def test_all_that_a_server_tells_is_read_back():
     metrics.count_rate_limited()
     metrics.count_rows_dropped(3)
     metrics.count_shadows_skipped(2)
+    metrics.set_log_away(True)
     metrics.set_queue("decode", 2)
     metrics.set_jobs({"queued": 5, "running": 1})
     metrics.set_served("production", TABLE, refused=True)
@@ -61,6 +62,7 @@ def test_all_that_a_server_tells_is_read_back():
     assert found[("deepfake_rate_limited_total",)] == 1
     assert found[("deepfake_log_rows_dropped_total",)] == 3
     assert found[("deepfake_shadows_skipped_total",)] == 2
+    assert found[("deepfake_log_away",)] == 1
     assert found["deepfake_queue_length", ("queue", "decode")] == 2
     assert found["deepfake_jobs", ("state", "queued")] == 5
     assert found[("deepfake_version_refused",)] == 1
