@@ -17,7 +17,15 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 _LARGEST_TOLERANCE = 0.1  # a bundle cannot switch the check off
 
 
-class _Picture(BaseModel):
+class GoldenExpected(BaseModel):
+    """What a golden picture has to give.
+
+    Attributes:
+        file: of the bundle.
+        faces: that are scored in it.
+        logit: of the picture; None without a face.
+    """
+
     file: str
     faces: int = Field(ge=0)
     logit: Finite | None
@@ -29,9 +37,16 @@ class _Picture(BaseModel):
         return self
 
 
-class _Golden(BaseModel):
+class Golden(BaseModel):
+    """A bundle's ``golden/golden.json``.
+
+    Attributes:
+        tolerance: how far a logit may be off elsewhere.
+        pictures: one or more.
+    """
+
     tolerance: Annotated[Finite, Field(ge=0, le=_LARGEST_TOLERANCE)]
-    pictures: tuple[_Picture, ...] = Field(min_length=1)
+    pictures: tuple[GoldenExpected, ...] = Field(min_length=1)
 
 
 def golden_difference(engine: Engine, bundle: Bundle) -> float | None:
@@ -42,7 +57,7 @@ def golden_difference(engine: Engine, bundle: Bundle) -> float | None:
     Raises:
         BundleError: a picture's logit, or the number of its faces, is another than it has to be.
     """
-    golden = _read(bundle)
+    golden = read_golden(bundle)
     crops = True if bundle.preprocess.input == "crop" else None
     differences = []
     for picture in golden.pictures:
@@ -60,9 +75,14 @@ def golden_difference(engine: Engine, bundle: Bundle) -> float | None:
     return max(differences, default=None)
 
 
-def _read(bundle: Bundle) -> _Golden:
+def read_golden(bundle: Bundle) -> Golden:
+    """Return what a bundle's golden pictures have to give.
+
+    Raises:
+        BundleError: it does not say so in a way that is understood here.
+    """
     try:
-        return _Golden.model_validate(bundle.read_json(GOLDEN))
+        return Golden.model_validate(bundle.read_json(GOLDEN))
     except ValidationError as error:
         raise BundleError(
             f"{bundle.folder / GOLDEN} does not say what the golden pictures have to give: "
