@@ -4,7 +4,8 @@
 the worth of the stated probabilities, ``summary`` all of them, ``aggregation`` the way from frames
 to items. How sure they are: ``bootstrap`` draws groups; ``intervals``, ``shares`` (with ``gaps``
 between them) and ``comparison`` (with ``delong`` and ``holm``) read the draws. What is set from
-them: ``temperature`` and ``thresholds``.
+them: ``temperature`` and ``thresholds``. What may be looked at again and again while it comes in:
+``sequential`` and ``sample_ratio``.
 
 Real is 0, fake is 1, higher scores mean fake; a result the data leave undefined is ``None``; input
 that cannot be measured raises :class:`~deepfake_lightning.errors.DataError`.
@@ -41,6 +42,17 @@ from deepfake_lightning.metrics.ranking import (
     roc_curve,
     tpr_at_fpr,
 )
+from deepfake_lightning.metrics.sample_ratio import sample_ratio_p
+from deepfake_lightning.metrics.sequential import (
+    AnytimeTest,
+    Looks,
+    anytime_test,
+    mixture_p,
+    mixture_radius,
+    observations_needed,
+    paired_looks,
+    two_sample_looks,
+)
 from deepfake_lightning.metrics.shares import Interval, share_interval
 from deepfake_lightning.metrics.summary import LOWER_IS_BETTER, METRIC_NAMES, RANKING, summary
 from deepfake_lightning.metrics.temperature import fit_temperature
@@ -57,12 +69,15 @@ __all__ = [
     "LOWER_IS_BETTER",
     "METRIC_NAMES",
     "RANKING",
+    "AnytimeTest",
     "Confusion",
     "Interval",
+    "Looks",
     "PairedAUC",
     "PairedDifference",
     "ReliabilityCurve",
     "accuracy",
+    "anytime_test",
     "auroc",
     "average_precision",
     "balanced_accuracy",
@@ -83,10 +98,15 @@ __all__ = [
     "item_scores",
     "items_needed",
     "log_loss",
+    "mixture_p",
+    "mixture_radius",
+    "observations_needed",
+    "paired_looks",
     "precision",
     "recall",
     "reliability",
     "roc_curve",
+    "sample_ratio_p",
     "share_gap",
     "share_interval",
     "sigmoid",
@@ -94,4 +114,5 @@ __all__ = [
     "summary_draws",
     "summary_intervals",
     "tpr_at_fpr",
+    "two_sample_looks",
 ]

@@ -60,7 +60,7 @@ def test_a_job_from_its_beginning_to_its_end(
     assert done.result["examined"]["frames"] == 500
     wait_for(lambda: told.jobs)
     assert told.jobs[0][0] == done
-    assert told.jobs[0][1].logit == done.result["logit"]
+    assert told.jobs[0][1].assessment.logit == done.result["logit"]
     assert not store.files.upload(job.id).exists()
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_video_fails_and_says_nothing_of_this_machine(
     assert failed.error.message.startswith("the upload")
     assert str(store.folder) not in failed.error.message
     wait_for(lambda: told.jobs)
-    assert told.jobs[0][1].status == "unreadable"
+    assert told.jobs[0][1].assessment.status == "unreadable"
     assert not any((store.folder / "uploads").iterdir())
 
 
