@@ -92,6 +92,7 @@ def test_a_version_that_is_taken_is_refused_before_training(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_one_that_is_taken_meanwhile_is_passed_over(
     crop_bundle: Any, tmp_path: Path, tiny_flags: Flags
 ) -> None:
@@ -128,6 +129,7 @@ def test_what_cannot_be_registered_keeps_its_checkpoint_and_is_finished_by_hand(
     assert "registered as v2.0.0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_callback_of_the_configuration_has_a_say(tmp_path: Path, tiny_flags: Flags) -> None:
     export = RegistryExport(version="v0.9.0-rc.1", reason="a trial", by="ada", parent=None)
     short = [flag for flag in SHORT if "register" not in flag]

@@ -137,6 +137,8 @@ def test_watch_is_interrupted_and_says_how_to_go_on(begun: Environment) -> None:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=begun.workspace.root.parent,
         start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80"},
+        # Who runs tests in the background of a script has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
         assert "hold" in process.stdout.readline()

@@ -140,6 +140,7 @@ def test_a_database_keeps_the_study(config: Path, capsys: Any) -> None:
     assert f"optuna-dashboard {url}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_best_values_become_a_version(done: Path, capsys: Any) -> None:
     assert main(["tune", "--config", str(done), "--register", "true"]) == 0
     assert "v1.0.0" in capsys.readouterr().out

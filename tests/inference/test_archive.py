@@ -369,6 +369,7 @@ def test_mistakes_are_found_before_anything_is_scored(
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_one_table(
     bundle: Path, archive: Path, scored: Path, tmp_path: Path
 ) -> None:
@@ -451,6 +452,7 @@ def test_a_bundle_that_is_replaced_on_the_way_ends_it(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_to_go_on_from(
     bundle: Path, archive: Path, scored: Path, tmp_path: Path, capsys: Any
 ) -> None:

@@ -71,7 +71,13 @@ def still_right(server, encode, brightness=200):
     return time.perf_counter() - began
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        signal.SIGSEGV,
+        *(pytest.param(kind, marks=SLOW) for kind in (signal.SIGKILL, signal.SIGABRT)),
+    ],
+)
 def test_a_file_that_ends_its_decoder_is_unreadable_and_the_next_is_right(
     serve, encode, slow_clip, kind
 ):
@@ -135,7 +141,9 @@ def test_good_pictures_pass_those_that_keep_a_decoder_busy(serve, encode, slow_c
     assert max(beside) < 3, beside
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(50, marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("count", [6, 50])
 def test_decoders_that_end_and_hang_leave_nothing_behind(serve, encode, slow_clip, count):
     server = serve(bounds={"deadline": 1.0})
     files = memory = children = None

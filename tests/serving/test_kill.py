@@ -106,6 +106,7 @@ def wait_for_job(url, name):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_kill_under_load(killed):
     assert killed([(1.1, True)]) > 0
 

@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_two_processes_share_one_run(tmp_path: Path, tiny_flags: Callable[..., list[str]]) -> None:
     two = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
     flags = tiny_flags(tmp_path, *two, "--trainer.max_epochs=1", "--data.num_workers=0",

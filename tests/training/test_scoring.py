@@ -26,6 +26,7 @@ def _report(cli: TrainingCLI) -> Any:
     return cli.evaluation_report
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_validation_figures(trained: Any, tmp_path: Path) -> None:
     best = trained.result.best_checkpoint
     command = [sys.executable, "-m", "deepfake_lightning", "validate", "--ckpt_path", str(best)]

@@ -93,6 +93,7 @@ def test_a_sweep_survives_being_killed_and_its_best_values_train(
     assert saved["model"]["lr"] == result.best.values["model.lr"]
 
 
+@pytest.mark.slow
 def test_what_every_trial_would_meet_is_told_by_its_worker(
     make_sweep: Callable[..., Sweep], workspace: Any
 ) -> None:

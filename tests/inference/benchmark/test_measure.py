@@ -99,6 +99,7 @@ def test_the_record_can_be_kept(record: BenchmarkRecord, crop_bundle: Any) -> No
     assert any("cost: price / 3600 / rate * 1000" in note for note in kept["notes"])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_and_other_sizes_are_exported(crop_bundle: Any) -> None:
     source = EngineSource(checkpoint=crop_bundle.checkpoint)
     found = measure(source, ONNX.model_copy(update={"sizes": (32, 48)}))

@@ -53,7 +53,8 @@ def killed_and_taken_up(folder: Path, bundle: Path, clip: Path, after: float, st
     return len(accepted)
 
 
-@pytest.mark.parametrize("after", [0.15, pytest.param(6.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.15, 6.0])
 def test_a_kill_loses_nothing(tmp_path, thorough_bundle, short_clip, start, told, wait_for, after):
     folder = tmp_path / "killed"
     count = killed_and_taken_up(folder, thorough_bundle, short_clip, after, start, wait_for)

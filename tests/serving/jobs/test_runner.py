@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from deepfake_lightning.inference import open_engine
 from deepfake_lightning.media import Limits, read_image
 from deepfake_lightning.serving.jobs import JOB_LIMITS, JobStore
@@ -151,6 +153,7 @@ def test_a_detector_that_is_gone_fails_the_job(store, submit, start, wait_for, s
     assert "nowhere" not in store.find(jobs[1].id).error.message
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_tried_three_times_and_others_come_between(
     store, submit, start, told, wait_for, long_clip, short_clip
 ):
@@ -207,6 +210,7 @@ def test_a_stop_puts_a_long_job_back_and_a_start_goes_on(
     assert (store.find(job.id).attempts, told.jobs) == (1, [])
 
 
+@pytest.mark.slow
 def test_of_two_runners_one_works_and_the_other_takes_over(
     store, submit, start, told, wait_for, short_clip
 ):
