@@ -75,4 +75,4 @@ def _next(found: Deployment) -> list[str]:
         return [f"next: deepfake-lightning canary watch --env {where}"]
     if where == "staging":
         return [f"next: deepfake-lightning deploy {version} --env production"]
-    return [f"if it turns out bad: deepfake-lightning rollback --env {where}"]
+    return [f"if it turns out bad: deepfake-lightning rollback --env {where} --reason ..."]

@@ -158,6 +158,12 @@ def _check(wish: Wish, asked: Asked, now: EnvironmentRecord) -> None:
             why="whoever reads the history has to understand why the gate was passed by",
             next_step='--force true --reason "..."',
         )
+    if wish.data is not None and not Path(wish.data).exists():
+        raise UsageError(
+            f"there is no {wish.data}",
+            why="the gate split is looked for there (--data)",
+            next_step="check the path; `deepfake-lightning data split` makes a manifest",
+        )
     if len(now.versions) > 1 and wish.event != "promote":
         names = " and ".join(now.versions)
         raise DeploymentError(

@@ -110,3 +110,8 @@ def test_the_exit_codes_are_in_the_help(capsys):
     for words in ("0 deployed, or it serves there already", "4 the gate says no", "2 wrong use",
                   "130 interrupted", "example: deepfake-lightning deploy v1.1.0"):  # fmt: skip
         assert words in shown
+
+
+def test_data_that_are_not_there_are_a_mistake_and_no_decision(place, capsys):
+    assert "there is no nowhere.parquet" in mistake(capsys, "v1.0.0", "--data", "nowhere.parquet")
+    assert not (place.deployment / "decisions").exists()
