@@ -57,8 +57,8 @@ def _outcome(found: Deployment) -> list[str]:
     if found.change is None:
         dry = asked.dry_run and found.decision.goes
         return ["a dry run: nothing is changed" if dry else "nothing is changed"]
-    shares = ", ".join(f"{one.version} {one.share:.0%}" for one in found.change.after.serving)
-    return [f"{asked.environment} now serves {shares} (record {found.change.number})"]
+    change = found.change
+    return [f"{asked.environment} now serves {change.after.says} (record {change.number})"]
 
 
 def _next(found: Deployment) -> list[str]:

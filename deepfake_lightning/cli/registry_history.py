@@ -18,7 +18,6 @@ from deepfake_lightning.storage import Workspace
 if TYPE_CHECKING:
     from deepfake_lightning.deployment.acts import ChangeRecord
     from deepfake_lightning.registry.record import Change
-    from deepfake_lightning.schemas.environment import EnvironmentRecord
 
 
 def history(
@@ -79,21 +78,11 @@ def touches(change: ChangeRecord, versions: set[str]) -> bool:
     return not versions.isdisjoint({*change.before.versions, *change.after.versions})
 
 
-def serves(record: EnvironmentRecord) -> str:
-    """Return what serves in a few words: ``v1.0.0 95 %, v1.1.0 5 %``."""
-    if len(record.serving) == 1:
-        said = [record.serving[0].version]
-    else:
-        said = [f"{one.version} {100 * one.share:g} %" for one in record.serving]
-    said += [f"{version} in the shadow" for version in record.shadow]
-    return ", ".join(said) or "nothing"
-
-
 def _table(registered: Sequence[Change], changes: Sequence[ChangeRecord]) -> Table:
     lines: list[tuple[str, str, str, str, str]] = [
         (one.at, one.event, one.version, one.by, one.reason) for one in registered
     ]
-    lines += [(one.at, f"{one.event}: {one.environment}", serves(one.after), one.by, one.reason)
+    lines += [(one.at, f"{one.event}: {one.environment}", one.after.says, one.by, one.reason)
               for one in changes]  # fmt: skip
     table = Table(box=None, pad_edge=False)
     for head in ("at (UTC)", "what", "version"):

@@ -59,9 +59,7 @@ def rolled_back_lines(environment: Environment, done: Rollback) -> list[str]:
     name = environment.name
     if done.change is None:
         return [f"{done.target} has all the traffic of {name} already: nothing was changed"]
-    before = ", ".join(f"{one.version} {100 * one.share:.4g} %" for one in done.before.serving)
-    shadow = "".join(f", {one} in the shadow" for one in done.before.shadow)
-    lines = [f"{name}: {done.target} has all the traffic (before: {before or 'nothing'}{shadow})"]
+    lines = [f"{name}: {done.target} has all the traffic (before: {done.before.says})"]
     if done.seconds is not None:
         lines.append(f"the running server has taken it, {done.seconds:.2f} s after the change")
     else:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from deepfake_lightning.deployment.acts import ChangeRecord
 from deepfake_lightning.deployment.history import (
     FIRST,
+    FOUND,
     History,
     content_hash,
     hash_of,
@@ -54,11 +55,7 @@ def _links(records: list[ChangeRecord]) -> Iterator[str]:
         if hash_of(one) != one.hash:
             yield f"{name} was changed after it was written"
         before = served.get(one.environment)
-        if (
-            before is not None
-            and one.before != before
-            and one.event not in ("interrupted", "manual")
-        ):
+        if before is not None and one.before != before and one.event not in FOUND:
             yield f"{name} begins with what did not serve before it"
         served[one.environment] = written(one)
         previous, number = one.hash, one.number

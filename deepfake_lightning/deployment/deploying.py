@@ -121,18 +121,10 @@ def deploy(
     else:
         from deepfake_lightning.deployment.canary import begin
 
-        _refuse_overtaken(environment, expected)
-        _, change = begin(environment, asked.version, wish.canary, act, now=clock())
-    return Deployment(decision, folder, change)
-
-
-def _refuse_overtaken(environment: Environment, expected: EnvironmentRecord) -> None:
-    if environment.record() != expected:
-        raise DeploymentError(
-            f"{environment.name} was changed meanwhile",
-            why="what was decided was decided on what served before",
-            next_step="look at it: deepfake-lightning registry history; then run it again",
+        _, change = begin(
+            environment, asked.version, wish.canary, act, now=clock(), expected=expected
         )
+    return Deployment(decision, folder, change)
 
 
 def champion_of(record: EnvironmentRecord, candidate: str) -> str | None:

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from json import JSONDecodeError
 
 from deepfake_lightning.deployment.acts import Act, ChangeRecord
 from deepfake_lightning.deployment.history import FIRST, History, hash_of, is_pending, written
@@ -101,14 +100,23 @@ class Environment:
         at = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
         by = act.by or user()
         with lock(self.history.path):
-            now = self.record()
-            if now != expected:
-                raise self._overtaken(now)
+            now = self.check(expected)
             self._settle(now, at, by)
             told = {"changed": at, "by": by, "reason": act.reason, "change": None}
             change = self._note(now, after.model_copy(update=told), act, at, by)
             write_json(self.path, written(change).model_dump(mode="json", by_alias=True))
         return change
+
+    def check(self, expected: EnvironmentRecord) -> EnvironmentRecord:
+        """Return what the file says, which has to be what a decision was made from.
+
+        Raises:
+            DeploymentError: something else serves by now.
+        """
+        now = self.record()
+        if now != expected:
+            raise self._overtaken(now)
+        return now
 
     def taken(self, change: ChangeRecord) -> bool:
         """Whether the server that follows this environment has taken a change.
@@ -117,7 +125,7 @@ class Environment:
         """
         try:
             last = read_environment(self.workspace.serving / f"{self.name}.json")
-        except (UsageError, JSONDecodeError):
+        except UsageError:
             return False
         return last.change == change.hash
 
@@ -192,9 +200,8 @@ class Environment:
     def _overtaken(self, now: EnvironmentRecord) -> DeploymentError:
         who = f" by {now.by}" if now.by else ""
         when = f" at {now.changed[:16].replace('T', ' ')}" if now.changed else ""
-        serves = ", ".join(f"{one.version} {one.share:.0%}" for one in now.serving) or "nothing"
         return DeploymentError(
-            f"{self.name} was changed meanwhile{who}{when}: {serves} serves now",
+            f"{self.name} was changed meanwhile{who}{when}: {now.says} serves now",
             why="what was decided was decided on what served before",
             next_step="look at it: deepfake-lightning registry history; then run the command again",
         )

@@ -21,7 +21,7 @@ from deepfake_lightning.storage import Workspace, file_hash, sync_folder
 
 FILE = "history.jsonl"
 FIRST = 64 * "0"
-_FOUND = ("interrupted", "manual")  # told of what was found in the file, which is not written
+FOUND = ("interrupted", "manual")  # told of what was found in the file, which is not written
 
 
 class History:
@@ -156,14 +156,14 @@ def content_hash(path: Path) -> str:
 
 def written(record: ChangeRecord) -> EnvironmentRecord:
     """Return what the environment's file says once a change has taken place."""
-    if record.event in _FOUND:
+    if record.event in FOUND:
         return record.after
     return record.after.model_copy(update={"change": record.hash})
 
 
 def is_pending(last: ChangeRecord, now: EnvironmentRecord) -> bool:
     """Whether the change of an environment's last record has not taken place (yet)."""
-    return last.event not in _FOUND and now == last.before
+    return last.event not in FOUND and now == last.before
 
 
 def _whole(content: bytes) -> int:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.calibration import percent
 from deepfake_lightning.schemas.version_names import canonical
 
 ENVIRONMENTS = ("staging", "production")
@@ -87,6 +88,14 @@ class EnvironmentRecord(BaseModel):
     def versions(self) -> tuple[str, ...]:
         """All versions that are deployed here, those in the shadow included."""
         return (*(one.version for one in self.serving), *self.shadow)
+
+    @property
+    def says(self) -> str:
+        """What serves in a few words: ``v1.0.0 95 %, v1.1.0 5 %``; ``nothing``."""
+        alone = len(self.serving) == 1
+        said = [one.version if alone else f"{one.version} {percent(one.share)}"
+                for one in self.serving]  # fmt: skip
+        return ", ".join([*said, *(f"{one} in the shadow" for one in self.shadow)]) or "nothing"
 
 
 def read_environment(path: Path) -> EnvironmentRecord:

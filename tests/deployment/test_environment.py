@@ -69,7 +69,7 @@ def test_a_change_says_who_when_and_why_in_file_and_history(production):
 def test_what_was_decided_on_something_else_is_refused(production):
     seen = production.record()
     go(production, "v1.0.0")
-    with pytest.raises(DeploymentError, match=r"changed meanwhile by ada.*v1.0.0 100%"):
+    with pytest.raises(DeploymentError, match=r"changed meanwhile by ada.*v1.0.0 serves now"):
         production.change(seen, whole("v2.0.0"), Act("deploy"))
     assert sole_version(production.record()) == "v1.0.0"
     assert len(production.history.changes()) == 1

@@ -15,7 +15,13 @@ from deepfake_lightning.storage import lock
 
 
 def begin(
-    environment: Environment, candidate: str, policy: CanaryPolicy, act: Act, *, now: datetime
+    environment: Environment,
+    candidate: str,
+    policy: CanaryPolicy,
+    act: Act,
+    *,
+    now: datetime,
+    expected: EnvironmentRecord | None = None,
 ) -> tuple[CanaryState, ChangeRecord]:
     """Give a version the first share of what another one serves alone.
 
@@ -25,9 +31,11 @@ def begin(
         policy: how it goes on.
         act: what is done, why, by whom, and the decision that it rests on.
         now: the time.
+        expected: what the decision was made from; None: whatever serves.
 
     Raises:
-        DeploymentError: nothing serves yet, several versions do, or the candidate does already.
+        DeploymentError: nothing serves yet, several versions do, the candidate does already, or
+            what serves is not ``expected``.
         UsageError, RegistryError, BundleError: the candidate is not there, or not whole.
         StorageError: the machine refused; what served before does so still.
     """
@@ -36,7 +44,7 @@ def begin(
     registry.bundle(candidate)
     stamp = now.astimezone(UTC)
     with lock(state_path(environment)):
-        before = environment.record()
+        before = environment.record() if expected is None else environment.check(expected)
         state = CanaryState(
             environment=environment.name,
             champion=_champion(environment, before, candidate),

@@ -148,9 +148,8 @@ def check_promotion(
 def _running(environment: Environment, experiment: Experiment) -> EnvironmentRecord:
     record = environment.record()
     if not experiment.serves_in(record):
-        serves = ", ".join(f"{one.version} {one.share:.0%}" for one in record.serving) or "nothing"
         raise DeploymentError(
-            f"{experiment.name} does not run: {serves} serves in {environment.name}",
+            f"{experiment.name} does not run: {record.says} serves in {environment.name}",
             why="whatever changes an environment ends its experiment",
             next_step="deepfake-lightning abtest list; registry history tells what happened",
         )

@@ -186,6 +186,15 @@ def test_abort_gives_the_champion_all_the_traffic(begun, log, clock):
         abort(begun, "again")
 
 
+def test_what_was_decided_on_something_else_begins_nothing(production, policy, clock):
+    seen = production.record()
+    production.change(seen, whole("v1.2.0"), Act("deploy", "meanwhile", "ada"))
+    with pytest.raises(DeploymentError, match=r"changed meanwhile by ada.*v1.2.0 serves now"):
+        begin(production, CANDIDATE, policy, Act("canary"), now=clock(), expected=seen)
+    assert shares(production) == [("v1.2.0", 1.0)]
+    assert read_state(production) is None
+
+
 def test_where_it_cannot_begin(production, policy, clock):
     def start(candidate=CANDIDATE):
         return begin(production, candidate, policy, Act("canary"), now=clock())
