@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.schemas.environment import read_environment
+from deepfake_lightning.schemas.environment import EnvironmentRecord, read_environment
 
 
 def test_an_environment_without_a_file_has_nothing_deployed(tmp_path: Path) -> None:
@@ -45,3 +45,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: Any, said: str) -> None
     with pytest.raises(UsageError, match=r"production\.json cannot be read") as error:
         read_environment(path)
     assert said in error.value.what
+
+
+@pytest.mark.parametrize(
+    ("shares", "shadow", "said"),
+    [
+        ([], (), "nothing"),
+        ([("v1.0.0", 1)], (), "v1.0.0"),
+        ([("v1.0.0", 0.95), ("v1.1.0", 0.05)], (), "v1.0.0 95 %, v1.1.0 5 %"),
+        ([("v1.0.0", 1)], ("v1.1.0",), "v1.0.0, v1.1.0 in the shadow"),
+    ],
+)
+def test_what_serves_is_said_in_a_few_words(
+    shares: list[tuple[str, float]], shadow: tuple[str, ...], said: str
+) -> None:
+    serving = [{"version": version, "share": share} for version, share in shares]
+    assert EnvironmentRecord.model_validate({"serving": serving, "shadow": shadow}).says == said
