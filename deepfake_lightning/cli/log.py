@@ -20,9 +20,9 @@ from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
-    from deepfake_lightning.monitoring import PredictionLog
-    from deepfake_lightning.monitoring.overview import Overview
-    from deepfake_lightning.monitoring.rollup_windows import Rollup
+    from deepfake_lightning.monitoring.log import PredictionLog
+    from deepfake_lightning.monitoring.log.overview import Overview
+    from deepfake_lightning.monitoring.log.rollup_windows import Rollup
 
 _VERDICTS = ("manipulation_indicated", "no_indication", "inconclusive", "not_assessable")
 
@@ -41,8 +41,8 @@ def show(
         json: print everything as JSON, and nothing else.
     """
     _check_days(days)
-    from deepfake_lightning.monitoring.overview import DAY_US, overview, to_record
-    from deepfake_lightning.monitoring.rollups import make_rollups
+    from deepfake_lightning.monitoring.log.overview import DAY_US, overview, to_record
+    from deepfake_lightning.monitoring.log.rollups import make_rollups
 
     console = Console(stderr=json)
     with _opened(log, workspace) as opened:
@@ -121,7 +121,7 @@ def export(
         log: a path or a database URL (default: monitoring/predictions.db in the workspace).
         workspace: where the workspace is (default: mlops).
     """
-    from deepfake_lightning.monitoring.exporting import export as write
+    from deepfake_lightning.monitoring.log.exporting import export as write
 
     window = {}
     if start is not None:
@@ -160,9 +160,9 @@ def prune(
             why="sums that are gone cannot stand for requests that are there",
             next_step=f"pass {days} or more",
         )
-    from deepfake_lightning.monitoring.overview import DAY_US
-    from deepfake_lightning.monitoring.pruning import prunable, prune_rollups
-    from deepfake_lightning.monitoring.pruning import prune as remove
+    from deepfake_lightning.monitoring.log.overview import DAY_US
+    from deepfake_lightning.monitoring.log.pruning import prunable, prune_rollups
+    from deepfake_lightning.monitoring.log.pruning import prune as remove
 
     console = Console()
     now = round(datetime.now(UTC).timestamp() * 1_000_000)
@@ -211,7 +211,7 @@ def _opened(log: str | None, workspace: str | None) -> Iterator[PredictionLog]:
             f"there is no prediction log at {place}",
             next_step="`deepfake-lightning serve` writes one; or pass --log, --workspace",
         )
-    from deepfake_lightning.monitoring import PredictionLog
+    from deepfake_lightning.monitoring.log import PredictionLog
 
     with PredictionLog(place) as opened:
         yield opened

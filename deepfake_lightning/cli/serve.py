@@ -83,7 +83,7 @@ def serve(
         bounds=Bounds(queue=queue, deadline=deadline),
     )
     with listen(host, port) as listener:
-        from deepfake_lightning.monitoring import PredictionLog  # slow, as is what follows
+        from deepfake_lightning.monitoring.log import PredictionLog  # slow, as is what follows
 
         PredictionLog(settings.log_place).close()  # what is wrong with it is said here
         from deepfake_lightning.serving.running import run_one, run_several

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from anyio import sleep, to_thread
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.monitoring.request_ids import time_of
+from deepfake_lightning.monitoring.log.request_ids import time_of
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.service import Service
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from starlette.requests import Request
 
-from deepfake_lightning.monitoring import LoggedRequest, with_result
+from deepfake_lightning.monitoring.log import LoggedRequest, with_result
 from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.jobs.answers import PATH

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from deepfake_lightning.monitoring import Label
+from deepfake_lightning.monitoring.log import Label
 from deepfake_lightning.serving.answers import (
     PREDICT,
     Exchange,

@@ -11,8 +11,8 @@ from pathlib import Path
 from anyio import CapacityLimiter
 
 from deepfake_lightning.bundle import load_bundle
-from deepfake_lightning.monitoring import PredictionLog
-from deepfake_lightning.monitoring.log_writer import LogWriter
+from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log.writer import LogWriter
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.decoding import DecodingPool

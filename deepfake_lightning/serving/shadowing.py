@@ -6,7 +6,7 @@ import logging
 
 from starlette.background import BackgroundTask
 
-from deepfake_lightning.monitoring import item_score
+from deepfake_lightning.monitoring.log import item_score
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.decoding import Media
 from deepfake_lightning.serving.fleet.lineup import Lineup, Served

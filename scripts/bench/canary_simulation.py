@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from deepfake_lightning.deployment.canary.judging import Judgement, Situation, judge
 from deepfake_lightning.deployment.canary.minutes import Arm, Minutes
 from deepfake_lightning.deployment.canary.policy import CanaryPolicy
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
-from deepfake_lightning.monitoring.totals import LATENCY_EDGES, SCORE_EDGES
+from deepfake_lightning.monitoring.log.totals import LATENCY_EDGES, SCORE_EDGES
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 _HEADS = ["candidate", "done", "rolled back", "held", "minutes (median / 95 %)", "requests",
           "of the candidate"]  # fmt: skip

@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 from common import print_json, print_table, verdict
 
-from deepfake_lightning.monitoring import (
+from deepfake_lightning.monitoring.log import (
     ItemScore,
     LoggedRequest,
     LogWriter,
     PredictionLog,
     new_request_id,
 )
-from deepfake_lightning.monitoring.exporting import export
-from deepfake_lightning.monitoring.rollup_windows import merged, read_rollups
-from deepfake_lightning.monitoring.rollups import make_rollups
+from deepfake_lightning.monitoring.log.exporting import export
+from deepfake_lightning.monitoring.log.rollup_windows import merged, read_rollups
+from deepfake_lightning.monitoring.log.rollups import make_rollups
 
 END_US = 1_767_225_600_000_000
 WINDOWS_S = {"5 min": 300, "1 h": 3600, "24 h": 86_400, "30 days": 30 * 86_400}

@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from deepfake_lightning.cli import main
-from deepfake_lightning.monitoring.log_writer import LogWriter
+from deepfake_lightning.monitoring.log.writer import LogWriter
 from deepfake_lightning.serving.settings import Settings
 
 if __name__ == "__main__":

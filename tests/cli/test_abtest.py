@@ -10,7 +10,7 @@ import pytest
 from deepfake_lightning.cli import main
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.environment import Environment, whole
-from deepfake_lightning.monitoring import ItemScore, Label, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log import ItemScore, Label, LoggedRequest, PredictionLog
 from deepfake_lightning.registry import Registry, Wish, register_bundle
 from deepfake_lightning.storage import Workspace
 

@@ -19,7 +19,7 @@ from deepfake_lightning.cli import main
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.canary import CanaryPolicy, begin
 from deepfake_lightning.deployment.environment import Environment, sole_version, whole
-from deepfake_lightning.monitoring import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
 from deepfake_lightning.registry import Registry, Wish, register_bundle
 from deepfake_lightning.storage import Workspace, write_json
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import insert
 
 from deepfake_lightning.cli import main
-from deepfake_lightning.monitoring import ItemScore, Label, LoggedRequest, PredictionLog
-from deepfake_lightning.monitoring.log_tables import gaps
+from deepfake_lightning.monitoring.log import ItemScore, Label, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log.tables import gaps
 
 NOW = datetime.now(UTC)
 

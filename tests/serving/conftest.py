@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from deepfake_lightning.monitoring import LoggedRequest
+from deepfake_lightning.monitoring.log import LoggedRequest
 from deepfake_lightning.serving.app import create_app
 from deepfake_lightning.serving.server import listen, make_server, url_of
 from deepfake_lightning.serving.service import Service

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import httpx
 import pytest
 
-from deepfake_lightning.monitoring.projection import projection_values
+from deepfake_lightning.monitoring.log.projection import projection_values
 
 TOKEN = "0123456789abcdef-test"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

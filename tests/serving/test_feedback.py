@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from deepfake_lightning.monitoring import new_request_id
+from deepfake_lightning.monitoring.log import new_request_id
 from deepfake_lightning.serving import long_media
 from deepfake_lightning.serving.access.tokens import FILE, TokenStore
 from deepfake_lightning.serving.jobs.job import Order

@@ -14,8 +14,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from deepfake_lightning.monitoring import PredictionLog
-from deepfake_lightning.monitoring.log_writer import LogWriter
+from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log.writer import LogWriter
 
 FLUSH_SECONDS = inspect.signature(LogWriter).parameters["flush_seconds"].default
 SLACK = 0.5  # seconds, for a machine that has more to do

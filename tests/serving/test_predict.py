@@ -13,7 +13,7 @@ import pytest
 
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.inference import open_engine
-from deepfake_lightning.monitoring.projection import projection_values
+from deepfake_lightning.monitoring.log.projection import projection_values
 from deepfake_lightning.serving.result_schema import Result
 from deepfake_lightning.serving.settings import Settings
 

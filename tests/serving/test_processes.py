@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from deepfake_lightning.monitoring import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog
 
 PREDICT = "/v1/predict?already_cropped=true"
 

@@ -16,7 +16,7 @@ import pytest
 
 from deepfake_lightning.cli.serve import serve as serve_command
 from deepfake_lightning.errors import UsageError
-from deepfake_lightning.monitoring import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.serving.server import check_address, listen, read_token, url_of
 
 SCRIPT = Path(__file__).with_name("server_script.py")

@@ -11,7 +11,6 @@ from deepfake_lightning.deployment.canary.policy import (
     CanaryPolicy,
     GuardRails,
     policy_of,
-    read_policy,
 )
 from deepfake_lightning.deployment.canary.running import abort, look, step
 from deepfake_lightning.deployment.canary.state import CanaryState, read_state, standing
@@ -27,7 +26,6 @@ __all__ = [
     "look",
     "opened",
     "policy_of",
-    "read_policy",
     "read_state",
     "standing",
     "step",

@@ -19,7 +19,7 @@ from deepfake_lightning.deployment.canary.betting import (
 )
 from deepfake_lightning.deployment.canary.minutes import Arm, Counts, Minutes
 from deepfake_lightning.deployment.canary.policy import CanaryPolicy
-from deepfake_lightning.monitoring.totals import LATENCY_EDGES, SCORE_EDGES
+from deepfake_lightning.monitoring.log.totals import LATENCY_EDGES, SCORE_EDGES
 
 Guard = Literal["errors", "refusals", "no_face", "latency", "slowest", "score_shift"]
 State = Literal["unknown", "kept", "unclear", "broken"]

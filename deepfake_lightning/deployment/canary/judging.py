@@ -11,7 +11,7 @@ from deepfake_lightning.deployment.canary.guarding import Finding, findings
 from deepfake_lightning.deployment.canary.minutes import Minutes
 from deepfake_lightning.deployment.canary.policy import CanaryPolicy
 from deepfake_lightning.deployment.canary.words import clock, says, share_of
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 Verdict = Literal["hold", "advance", "done", "roll_back"]
 _NO_LOG = "there is no prediction log: the server writes it, and nothing is decided without it"

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
-from deepfake_lightning.monitoring.log_database import LogDatabase
-from deepfake_lightning.monitoring.log_tables import dirty_minutes
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
-from deepfake_lightning.monitoring.rollup_windows import read_rollups
-from deepfake_lightning.monitoring.rollups import MINUTE_S, make_rollups
-from deepfake_lightning.monitoring.totals import LATENCY_EDGES, SCORE_EDGES, Totals
+from deepfake_lightning.monitoring.log.database import LogDatabase
+from deepfake_lightning.monitoring.log.rollup_windows import read_rollups
+from deepfake_lightning.monitoring.log.rollups import MINUTE_S, make_rollups
+from deepfake_lightning.monitoring.log.tables import dirty_minutes
+from deepfake_lightning.monitoring.log.totals import LATENCY_EDGES, SCORE_EDGES, Totals
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 SETTLED_US = 5_000_000  # after a minute's end all of its rows are in the log
 _WAIT = 10.0  # seconds, for the server's own roll-ups, which are made every few seconds

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
 FILE = "canary.yaml"
+EXAMPLE = "configs/canary.yaml"
 
 _Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -96,26 +95,6 @@ class CanaryPolicy(BaseModel):
         return self.model_dump(mode="json")
 
 
-def read_policy(path: Path) -> CanaryPolicy:
-    """Return the policy of a YAML file; what it leaves out is as :class:`CanaryPolicy` has it.
-
-    Raises:
-        UsageError: it cannot be read, or a key or value of it cannot work.
-    """
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-        return CanaryPolicy.model_validate({} if content is None else content)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where, said = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-        raise UsageError(
-            f"{path}: {where}: {said}" if where else f"{path}: {said}",
-            next_step=f"its keys are {', '.join(CanaryPolicy.model_fields)}",
-        ) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {str(error)[:200]}") from error
-
-
 def policy_of(workspace: Workspace) -> CanaryPolicy:
     """Return the policy of a workspace, ``deployment/policy/canary.yaml``, or the default.
 
@@ -123,4 +102,4 @@ def policy_of(workspace: Workspace) -> CanaryPolicy:
         UsageError: the file cannot work.
     """
     path = workspace.deployment / "policy" / FILE
-    return read_policy(path) if path.is_file() else CanaryPolicy()
+    return read_policy(path, CanaryPolicy, EXAMPLE) if path.is_file() else CanaryPolicy()

@@ -22,7 +22,7 @@ from deepfake_lightning.deployment.canary.state import (
 from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.deployment.rollback import Rollback, roll_back
 from deepfake_lightning.errors import DeploymentError
-from deepfake_lightning.monitoring.log_database import LogDatabase
+from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.storage import lock, write_json
 
 

@@ -15,7 +15,7 @@ from deepfake_lightning.deployment.canary.running import step
 from deepfake_lightning.deployment.canary.state import read_state, standing
 from deepfake_lightning.deployment.environment import Environment, utc_now
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.monitoring import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog
 
 logger = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ from deepfake_lightning.metrics import (
     observations_needed,
     sample_ratio_p,
 )
-from deepfake_lightning.monitoring.labelled import LabelledScore
+from deepfake_lightning.monitoring.log.labelled import LabelledScore
 
 _POINTS = 200  # of a path that are kept
 _DAY_S = 86_400.0

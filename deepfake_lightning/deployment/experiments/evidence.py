@@ -13,14 +13,14 @@ from sqlalchemy import select
 
 from deepfake_lightning.deployment.canary.minutes import Minutes, read_minutes
 from deepfake_lightning.deployment.experiments.experiment import Experiment, Run
-from deepfake_lightning.monitoring.labelled import LabelledScore, labelled_scores
-from deepfake_lightning.monitoring.log_database import LogDatabase
-from deepfake_lightning.monitoring.log_tables import requests
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
-from deepfake_lightning.monitoring.records import LabelSource
-from deepfake_lightning.monitoring.rollup_windows import read_rollups
-from deepfake_lightning.monitoring.rollups import make_rollups
-from deepfake_lightning.monitoring.totals import Totals
+from deepfake_lightning.monitoring.log.database import LogDatabase
+from deepfake_lightning.monitoring.log.labelled import LabelledScore, labelled_scores
+from deepfake_lightning.monitoring.log.records import LabelSource
+from deepfake_lightning.monitoring.log.rollup_windows import read_rollups
+from deepfake_lightning.monitoring.log.rollups import make_rollups
+from deepfake_lightning.monitoring.log.tables import requests
+from deepfake_lightning.monitoring.log.totals import Totals
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 _SETTLED_US = 10_000_000  # after the first request all processes of a server deal by the new shares
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfake_lightning.deployment.experiments.policy import ExperimentPolicy, Metric
 from deepfake_lightning.metrics import Looks, paired_looks, two_sample_looks
-from deepfake_lightning.monitoring.labelled import LabelledScore
+from deepfake_lightning.monitoring.log.labelled import LabelledScore
 
 _LEAST_PROBABILITY = 0.001
 _RIGHT = {"manipulation_indicated": 1, "no_indication": 0}

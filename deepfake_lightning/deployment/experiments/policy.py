@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake_lightning.deployment.canary.policy import GuardRails
-from deepfake_lightning.errors import UsageError
-from deepfake_lightning.monitoring.records import LabelSource
+from deepfake_lightning.monitoring.log.records import LabelSource
+from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
 FILE = "abtest.yaml"
+EXAMPLE = "configs/abtest.yaml"
 
 Metric = Literal["correct", "brier", "log_loss"]
 _Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
@@ -74,15 +74,4 @@ def policy_of(workspace: Workspace, path: str | Path | None = None) -> Experimen
     own = workspace.deployment / "policy" / FILE
     if path is None and not own.is_file():
         return ExperimentPolicy()
-    file = Path(path or own)
-    keys = f"its keys are {', '.join(ExperimentPolicy.model_fields)}"
-    try:
-        content = yaml.safe_load(file.read_text("utf-8"))
-        return ExperimentPolicy.model_validate({} if content is None else content)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where, said = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{file}: {where}: {said}", next_step=keys) from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise UsageError(f"{file} cannot be read: {said}", next_step=keys) from error
+    return read_policy(Path(path or own), ExperimentPolicy, EXAMPLE)

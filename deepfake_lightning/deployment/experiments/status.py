@@ -11,7 +11,7 @@ from deepfake_lightning.deployment.experiments.decision import FILE, PAGE, Exper
 from deepfake_lightning.deployment.experiments.evidence import Evidence, collect
 from deepfake_lightning.deployment.experiments.experiment import Experiment, run_of
 from deepfake_lightning.deployment.experiments.page import experiment_page
-from deepfake_lightning.monitoring.log_database import LogDatabase
+from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.storage import Workspace, atomic_folder, write_json
 
 

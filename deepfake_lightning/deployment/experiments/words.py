@@ -15,7 +15,7 @@ from deepfake_lightning.deployment.experiments.decision import (
 from deepfake_lightning.deployment.experiments.experiment import Experiment, Run
 from deepfake_lightning.deployment.experiments.policy import Metric
 from deepfake_lightning.metrics import AnytimeTest
-from deepfake_lightning.monitoring.records import LabelSource
+from deepfake_lightning.monitoring.log.records import LabelSource
 
 METRICS: dict[Metric, str] = {
     "correct": "right verdicts", "brier": "Brier score, mirrored", "log_loss": "log likelihood",

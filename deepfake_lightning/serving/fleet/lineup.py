@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepfake_lightning.bundle import Bundle
 from deepfake_lightning.inference import Engine, EngineSource
 from deepfake_lightning.inference.golden_check import golden_difference
-from deepfake_lightning.monitoring.projection import projection_of, reference_of
+from deepfake_lightning.monitoring.log.projection import projection_of, reference_of
 from deepfake_lightning.serving.batching import Batcher
 from deepfake_lightning.serving.fleet.routing import choose, place_of
 from deepfake_lightning.serving.telemetry.metrics import Metrics

@@ -18,7 +18,7 @@ from deepfake_lightning.inference.overlays import write_overlay
 from deepfake_lightning.inference.runtime import Runtime
 from deepfake_lightning.inference.worker import opened
 from deepfake_lightning.media import Limits, media_kind
-from deepfake_lightning.monitoring.projection import projection_of, reference_of
+from deepfake_lightning.monitoring.log.projection import projection_of, reference_of
 from deepfake_lightning.processes import prepare_process
 from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.calibration import MediaType

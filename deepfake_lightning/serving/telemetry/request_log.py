@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepfake_lightning.monitoring import LoggedRequest, new_request_id, with_result
+from deepfake_lightning.monitoring.log import LoggedRequest, new_request_id, with_result
 from deepfake_lightning.serving.access.doors import door_of
 from deepfake_lightning.serving.answers import PREDICT, Exchange
 from deepfake_lightning.serving.service import Service

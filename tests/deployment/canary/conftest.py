@@ -14,9 +14,9 @@ from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.canary import CanaryPolicy, begin
 from deepfake_lightning.deployment.canary.minutes import Arm, Minutes
 from deepfake_lightning.deployment.environment import Environment, whole
-from deepfake_lightning.monitoring import ItemScore, LoggedRequest, PredictionLog
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
-from deepfake_lightning.monitoring.totals import LATENCY_EDGES, SCORE_EDGES
+from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log.totals import LATENCY_EDGES, SCORE_EDGES
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 from deepfake_lightning.storage import Workspace, write_json
 
 CHAMPION, CANDIDATE = "v1.0.0", "v1.1.0"

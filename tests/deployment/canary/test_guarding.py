@@ -8,7 +8,7 @@ import pytest
 from deepfake_lightning.deployment.canary.guarding import findings
 from deepfake_lightning.deployment.canary.minutes import Arm, Minutes, no_minutes
 from deepfake_lightning.deployment.canary.policy import CanaryPolicy, GuardRails
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 ALL = ("errors", "refusals", "no_face", "latency", "slowest", "score_shift")
 POLICY = CanaryPolicy(guard_rails=GuardRails(latency_ms=1000, score_shift=0.15))
@@ -125,7 +125,7 @@ def test_a_guard_rail_that_is_taken_away_says_nothing(make_minutes):
 def test_the_shift_is_the_mean_distance_of_sorted_scores(make_minutes):
     from scipy.stats import wasserstein_distance
 
-    from deepfake_lightning.monitoring.totals import SCORE_EDGES
+    from deepfake_lightning.monitoring.log.totals import SCORE_EDGES
 
     minutes = make_minutes(1, champion=20_000, candidate=20_000, log_odds=1.5)
     middles = 1 / (1 + np.exp(-(SCORE_EDGES[1:] + SCORE_EDGES[:-1]) / 2))

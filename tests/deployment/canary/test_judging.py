@@ -10,7 +10,7 @@ import pytest
 from deepfake_lightning.deployment.canary.judging import Situation, judge, step_of
 from deepfake_lightning.deployment.canary.minutes import no_minutes
 from deepfake_lightning.deployment.canary.policy import CanaryPolicy
-from deepfake_lightning.monitoring.log_writing import MINUTE_US
+from deepfake_lightning.monitoring.log.writing import MINUTE_US
 
 POLICY = CanaryPolicy(minutes=20, requests=50)
 

@@ -24,7 +24,7 @@ from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.canary import begin, look, opened, read_state, standing, step
 from deepfake_lightning.deployment.chain import verify_history
 from deepfake_lightning.deployment.environment import Environment, whole
-from deepfake_lightning.monitoring import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
 
 HERE = Path(__file__).parent
 _SERVE = SimpleNamespace(**runpy.run_path(str(HERE.parents[1] / "serving" / "serve_process.py")))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.deployment.canary import CanaryPolicy, policy_of, read_policy
+from deepfake_lightning.deployment.canary import CanaryPolicy, policy_of
+from deepfake_lightning.deployment.canary.policy import EXAMPLE
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
 CONFIG = Path(__file__).parents[3] / "configs" / "canary.yaml"
@@ -20,7 +22,7 @@ def test_the_file_that_documents_the_defaults_has_them_all():
         **CanaryPolicy().to_dict(), "steps": list(CanaryPolicy().steps)
     }  # fmt: skip
 
-    assert read_policy(CONFIG) == CanaryPolicy()
+    assert read_policy(CONFIG, CanaryPolicy, EXAMPLE) == CanaryPolicy()
 
 
 def test_a_workspace_may_have_its_own(tmp_path):
@@ -35,15 +37,15 @@ def test_a_workspace_may_have_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("minuts: 3", "minuts: Extra inputs are not permitted"),
-     ("steps: [0.5, 0.25, 1]", "steps: the shares have to grow, and end with 1"),
-     ("steps: [0.05, 0.5]", "steps: the shares have to grow"),
-     ("guard_rails: {latency_ratio: 0.9}", "guard_rails.latency_ratio: Input should be greater"),
-     ("[", "cannot be read"), ("- 3", "Input should be a valid dictionary")],
+    [("minuts: 3", "there is no key minuts: is minutes meant?"),
+     ("steps: [0.5, 0.25, 1]", "the shares have to grow, and end with 1"),
+     ("steps: [0.05, 0.5]", "the shares have to grow"),
+     ("guard_rails: {latency_ratio: 0.9}", "guard_rails.latency_ratio is 0.9: input should be greater"),
+     ("[", "is not YAML"), ("- 3", "holds no keys")],
 )  # fmt: skip
 def test_what_cannot_work_is_said(tmp_path, text, said):
     path = tmp_path / "canary.yaml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        read_policy(path)
+        read_policy(path, CanaryPolicy, EXAMPLE)
     assert said in caught.value.what

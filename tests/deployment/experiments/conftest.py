@@ -13,10 +13,10 @@ from sqlalchemy import insert
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.deployment.experiments import Experiment, ExperimentPolicy, Start, start
-from deepfake_lightning.monitoring import ItemScore, LoggedRequest, PredictionLog
-from deepfake_lightning.monitoring.labelled import LabelledScore
-from deepfake_lightning.monitoring.log_tables import labels as label_table
-from deepfake_lightning.monitoring.log_writing import mark_dirty
+from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log.labelled import LabelledScore
+from deepfake_lightning.monitoring.log.tables import labels as label_table
+from deepfake_lightning.monitoring.log.writing import mark_dirty
 from deepfake_lightning.serving.fleet.routing import choose, place_of
 from deepfake_lightning.storage import Workspace
 

@@ -27,16 +27,16 @@ def test_a_workspace_has_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [("alpha: 2", "alpha"), ("alfa: 0.1", "alfa"), ("sources: []", "sources"),
+    [("alpha: 2", "alpha"), ("alfa: 0.1", "alfa: is alpha meant"), ("sources: []", "sources"),
      ("guard_rails: {erors: 1}", "guard_rails.erors"), ("least: 3", "least"),
-     ("- 1", "valid dictionary")],
+     ("- 1", "no keys")],
 )  # fmt: skip
 def test_what_cannot_work_is_named(tmp_path, text, key):
     file = tmp_path / "rules.yaml"
     file.write_text(text)
     with pytest.raises(UsageError, match=key) as caught:
         policy_of(Workspace(tmp_path), file)
-    assert "alpha" in caught.value.next_step
+    assert "configs/abtest.yaml" in caught.value.next_step
 
 
 def test_a_file_that_is_none(tmp_path):

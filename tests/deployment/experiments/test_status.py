@@ -17,8 +17,8 @@ from deepfake_lightning.deployment.experiments.analysis import analyse
 from deepfake_lightning.deployment.experiments.evidence import collect
 from deepfake_lightning.deployment.experiments.gains import shadow_gains
 from deepfake_lightning.metrics import anytime_test
-from deepfake_lightning.monitoring import Label
-from deepfake_lightning.monitoring.labelled import labelled_scores
+from deepfake_lightning.monitoring.log import Label
+from deepfake_lightning.monitoring.log.labelled import labelled_scores
 
 ALIKE = {"v1.0.0": 0.8, "v1.1.0": 0.8, "v1.2.0": 0.8}
 

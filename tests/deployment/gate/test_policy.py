@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from deepfake_lightning.deployment.gate.policy import GatePolicy
-from deepfake_lightning.deployment.gate.reading import policy_for, read_policy
+from deepfake_lightning.deployment.gate.reading import EXAMPLE, policy_for
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
 CONFIG = Path(__file__).parents[3] / "configs" / "gate.yaml"
@@ -24,7 +25,7 @@ def keys(record, prefix=""):
 
 
 def test_the_file_is_what_the_code_does_without_it():
-    assert read_policy(CONFIG) == GatePolicy()
+    assert read_policy(CONFIG, GatePolicy, EXAMPLE) == GatePolicy()
     written = yaml.safe_load(CONFIG.read_text("utf-8"))
     assert set(keys(written)) == set(keys(GatePolicy().model_dump(mode="json")))
 
@@ -65,12 +66,12 @@ def test_what_is_wrong_is_named(tmp_path, text, said):
     path = tmp_path / "gate.yaml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        read_policy(path)
+        read_policy(path, GatePolicy, EXAMPLE)
     assert said in caught.value.what
     assert caught.value.next_step
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"no\.yaml cannot be read") as caught:
-        read_policy(tmp_path / "no.yaml")
+        read_policy(tmp_path / "no.yaml", GatePolicy, EXAMPLE)
     assert "configs/gate.yaml" in caught.value.next_step

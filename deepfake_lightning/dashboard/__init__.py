@@ -1,0 +1,1 @@
+"""What runs in production, to look at: pages in a browser."""

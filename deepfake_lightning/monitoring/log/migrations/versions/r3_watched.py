@@ -1,0 +1,32 @@
+"""Which requests are to be reviewed, and what was found of drift."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "3"
+down_revision = "2"
+
+
+def upgrade() -> None:
+    """Add the tables: what is in a log stays as it is, and was not drawn for review."""
+    op.create_table(
+        "review_queue",
+        sa.Column(
+            "request_id", sa.String(64), sa.ForeignKey("requests.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("ts_us", sa.BigInteger, nullable=False),
+        sa.Column("probability", sa.Double, nullable=False),
+        sa.Column("stratum", sa.Text, nullable=False),
+    )  # fmt: skip
+    op.create_index("review_queue_ts_us", "review_queue", ["ts_us"])
+    op.create_table(
+        "drift_checks",
+        sa.Column("environment", sa.Text, primary_key=True),
+        sa.Column("version", sa.Text, primary_key=True),
+        sa.Column("start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("end_us", sa.BigInteger, nullable=False),
+        sa.Column("score", sa.Double),
+        sa.Column("record", sa.Text, nullable=False),
+    )
+    op.execute("UPDATE log_schema SET version = 3")
