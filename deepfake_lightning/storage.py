@@ -17,9 +17,10 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import StorageError, UsageError
 
 WORKSPACE_VARIABLE = "DEEPFAKE_WORKSPACE"
+LOG_VARIABLE = "DEEPFAKE_LOG"
 # In the folder of a training, beside its checkpoints/.
 RUN_CONFIG, RUN_MANIFEST, RUN_RECORD = "config.yaml", "manifest.parquet", "run.json"
 _UNFINISHED = ".unfinished"
@@ -80,6 +81,26 @@ class Workspace:
     def monitoring(self) -> Path:
         """The prediction log, and what is made of it."""
         return self.root / "monitoring"
+
+    def prediction_log(self, given: str | None = None) -> str | Path:
+        """Return where the prediction log is: a path, or a database's URL.
+
+        Args:
+            given: what a command was given; None: ``$DEEPFAKE_LOG``, which other users of the
+                machine do not see as they see a command's flags, or a file in the workspace.
+
+        Raises:
+            UsageError: it is empty.
+        """
+        if given is not None and not given.strip():
+            raise UsageError("--log is empty", next_step="pass a path or a database URL")
+        place = given or os.environ.get(LOG_VARIABLE)
+        return place or self.monitoring / "predictions.db"
+
+    @property
+    def retraining(self) -> Path:
+        """When and why detectors were trained again."""
+        return self.root / "retraining"
 
     @property
     def reports(self) -> Path:

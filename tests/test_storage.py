@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.storage import (
     Workspace,
     atomic_folder,
@@ -76,7 +76,7 @@ def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.storage import atomic_write
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:
@@ -229,3 +229,18 @@ def test_a_new_folder_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         (aside / "page.html").write_text("half")
         raise KeyboardInterrupt
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "report_2"]
+
+
+def test_the_prediction_log_is_given_or_from_the_environment_or_in_the_workspace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Workspace(Path("mlops"))
+    monkeypatch.delenv("DEEPFAKE_LOG", raising=False)
+    assert place.prediction_log() == Path("mlops/monitoring/predictions.db")
+    monkeypatch.setenv("DEEPFAKE_LOG", "postgresql://watch@db/log")
+    assert place.prediction_log() == "postgresql://watch@db/log"
+    assert place.prediction_log("own.db") == "own.db"
+    with pytest.raises(UsageError, match="--log is empty"):
+        place.prediction_log(" ")
+    monkeypatch.setenv("DEEPFAKE_LOG", "")
+    assert place.prediction_log() == Path("mlops/monitoring/predictions.db")

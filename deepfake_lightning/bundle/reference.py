@@ -33,6 +33,7 @@ class Reference:
         features: float32 [N, F].
         quality: float32 [N, Q], columns as in ``media.quality``.
         label: int64 [N], -1 for unknown.
+        item: int64 [N], 0 to M - 1: whose picture it is.
         item_logit, item_label: float64 and int64 [M].
         inputs: float32 [at most 32, 3, S, S], the first of the pictures.
     """
@@ -42,6 +43,7 @@ class Reference:
     features: NDArray[np.float32]
     quality: NDArray[np.float32]
     label: NDArray[np.int64]
+    item: NDArray[np.int64]
     item_logit: NDArray[np.float64]
     item_label: NDArray[np.int64]
     inputs: NDArray[np.float32]
@@ -101,7 +103,8 @@ def score_reference(
     first = {int(item): int(row) for row, item in zip(keys[::-1, 0], items[keys[::-1, 0]],
                                                       strict=True)}  # fmt: skip
     return Reference(
-        split, logit, features, measured_all, labels[keys[:, 0]], item_logit,
+        split, logit, features, measured_all, labels[keys[:, 0]],
+        np.searchsorted(ids, items[keys[:, 0]]).astype(np.int64), item_logit,
         labels[[first[int(item)] for item in ids]], kept[0],
     )  # fmt: skip
 
@@ -154,7 +157,8 @@ def reference_record(reference: Reference) -> dict[str, Any]:
 def reference_arrays(reference: Reference) -> bytes:
     """Return ``reference.safetensors``.
 
-    ``item_logit`` [M], ``item_label`` [M], ``logit`` [N], ``label`` [N], ``quality`` [N, Q], and
+    ``item_logit`` [M], ``item_label`` [M], ``logit`` [N], ``label`` [N], ``item`` [N] (the place of
+    a picture's item in the first two; bundles of earlier versions lack it), ``quality`` [N, Q], and
     of the features their ``mean`` [F], principal ``components`` [K, F], rows of length 1, the
     ``variance`` [K] along each, and the pictures' ``projections`` [N, K]. K is 32, or less where
     there are fewer pictures. No picture can be made from them.
@@ -173,6 +177,7 @@ def reference_arrays(reference: Reference) -> bytes:
         "item_label": reference.item_label,
         "logit": reference.logit,
         "label": reference.label,
+        "item": reference.item,
         "quality": reference.quality,
         "mean": mean.astype(np.float32),
         "components": components.astype(np.float32),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
@@ -94,7 +93,7 @@ def status(
     Args:
         name: of the test (default: the one that runs, or the last one).
         env: the environment.
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print everything as JSON, and nothing else.
     """
@@ -132,7 +131,7 @@ def stop(
         reason: why; there has to be one.
         keep: the control, to be sure of it; another version goes through `abtest promote`.
         by: who stops it (default: the user of this process).
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
     """
     from deepfake_lightning.deployment import experiments
@@ -187,7 +186,7 @@ def promote(
         policy: YAML file with the gate's rules (default: as `deploy` has it).
         data: a manifest with a gate split (default: as `deploy` has it).
         by: who promotes it (default: the user of this process).
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print the gate's decision as JSON, and nothing else.
     """
@@ -267,7 +266,7 @@ def _judged(
     from deepfake_lightning.deployment.environment import utc_now
     from deepfake_lightning.deployment.experiments import status
 
-    place: str | Path = log or environment.workspace.monitoring / "predictions.db"
+    place = environment.workspace.prediction_log(log)
     now = utc_now()
     with console.status("reading the prediction log"), opened(place) as there:
         return status(environment, experiment, there, now), now

@@ -14,7 +14,6 @@ from deepfake_lightning.cli.canary_summary import line, show
 from deepfake_lightning.cli.dispatch import INTERRUPTED
 from deepfake_lightning.cli.printable import printable, say
 from deepfake_lightning.cli.rollback import rolled_back_lines
-from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def status(
 
     Args:
         env: the environment.
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print everything as JSON, and nothing else.
     """
@@ -71,7 +70,7 @@ def step(
 
     Args:
         env: the environment.
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print the decision as JSON, and nothing else.
     """
@@ -101,7 +100,7 @@ def watch(
 
     Args:
         env: the environment.
-        log: prediction log, a path or URL (default: monitoring/predictions.db in the workspace).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print each decision as a line of JSON, and nothing else.
     """
@@ -147,9 +146,7 @@ def _of(env: str, log: str | None, workspace: str | None) -> tuple[Environment, 
     from deepfake_lightning.deployment.environment import Environment
 
     found = Workspace.find(workspace)
-    if log is not None and not log.strip():
-        raise UsageError("--log is empty", next_step="pass a path or a database URL")
-    return Environment(found, env), log or found.monitoring / "predictions.db"
+    return Environment(found, env), found.prediction_log(log)
 
 
 @contextmanager

@@ -58,6 +58,26 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.abtest:stop",
         'abtest stop --env production --reason "the media changed"',
     ),
+    "alerts acknowledge": Command(
+        "say that you take care of an alert",
+        "deepfake_lightning.cli.alerts:acknowledge",
+        'alerts acknowledge 3f9c2a1b --note "the disk is being enlarged"',
+    ),
+    "alerts list": Command(
+        "list the alerts that fire, and what was not delivered",
+        "deepfake_lightning.cli.alerts:list_alerts",
+        "alerts list",
+    ),
+    "alerts silence": Command(
+        "send no messages of some alerts for a while",
+        "deepfake_lightning.cli.alerts:silence",
+        'alerts silence production/v1.1.0 --hours 2 --reason "maintenance"',
+    ),
+    "alerts test": Command(
+        "send a test message through each channel",
+        "deepfake_lightning.cli.alerts:test",
+        "alerts test",
+    ),
     "benchmark": Command(
         "time a detector on this machine: network, clips, memory, cost",
         "deepfake_lightning.cli.benchmark:benchmark",
@@ -103,6 +123,11 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.compare:compare",
         "compare v1.0.0 v1.1.0",
     ),
+    "dashboard": Command(
+        "show what serves and how it fares, in the browser",
+        "deepfake_lightning.cli.dashboard:dashboard",
+        "dashboard --env production",
+    ),
     "data audit": Command(
         "look for leaks between splits, and for shortcuts that give the label away",
         "deepfake_lightning.cli.data_audit:data_audit",
@@ -143,6 +168,21 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.extract:extract",
         "extract mlops/data/videos --out mlops/data/images",
     ),
+    "feedback import": Command(
+        "take labels from a file: all of them or none, and none twice",
+        "deepfake_lightning.cli.feedback:import_file",
+        "feedback import labels.csv --source review",
+    ),
+    "feedback list": Command(
+        "show what was drawn for review, and how much of it waits",
+        "deepfake_lightning.cli.feedback:list_queue",
+        "feedback list --out review.csv",
+    ),
+    "feedback review": Command(
+        "look at requests that were drawn for review, and say what they are",
+        "deepfake_lightning.cli.feedback_review:review",
+        "feedback review --by ada",
+    ),
     "fit": Command(
         "train a detector",
         "deepfake_lightning.cli.training:fit",
@@ -168,6 +208,11 @@ COMMANDS: dict[str, Command] = {
         "show what is in the prediction log: requests, verdicts, labels, gaps",
         "deepfake_lightning.cli.log:show",
         "log show",
+    ),
+    "monitor": Command(
+        "watch what an environment answers: live, as a report, or as an exit code for cron",
+        "deepfake_lightning.cli.monitor:monitor",
+        "monitor --report report --period 7d",
     ),
     "predict": Command(
         "score pictures and clips",
@@ -213,6 +258,11 @@ COMMANDS: dict[str, Command] = {
         "check that every version is what was registered; list them anew",
         "deepfake_lightning.cli.registry_changes:verify",
         "registry verify",
+    ),
+    "retrain": Command(
+        "train what serves again, where production asks for it",
+        "deepfake_lightning.cli.retrain:retrain",
+        "retrain --dry_run true",
     ),
     "rollback": Command(
         "give the version that served before all the traffic again, at once",
@@ -260,6 +310,5 @@ COMMANDS: dict[str, Command] = {
 
 # What the README's table says is to come.
 PLANNED = frozenset(
-    {"dashboard", "explain", "feedback",
-     "monitor", "retrain"}
-)  # fmt: skip
+    {"explain"}
+)

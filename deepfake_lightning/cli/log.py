@@ -36,7 +36,7 @@ def show(
 
     Args:
         days: how many, today included.
-        log: a path or a database URL (default: monitoring/predictions.db in the workspace).
+        log: a path or a database URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
         json: print everything as JSON, and nothing else.
     """
@@ -45,7 +45,7 @@ def show(
     from deepfake_lightning.monitoring.log.rollups import make_rollups
 
     console = Console(stderr=json)
-    with _opened(log, workspace) as opened:
+    with opened_log(log, workspace) as opened:
         with steps(console) as progress:
             make_rollups(opened, progress=progress)
         tomorrow = _us(datetime.now(UTC).date() + timedelta(days=1))
@@ -118,7 +118,7 @@ def export(
         out: the file.
         start: first day, 2026-01-31 (default: all there is); days are those of UTC.
         end: last day (default: all there is).
-        log: a path or a database URL (default: monitoring/predictions.db in the workspace).
+        log: a path or a database URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
     """
     from deepfake_lightning.monitoring.log.exporting import export as write
@@ -129,7 +129,7 @@ def export(
     if end is not None:
         window["end_us"] = _us(_parsed("end", end) + timedelta(days=1))
     console = Console()
-    with _opened(log, workspace) as opened, steps(console) as progress:
+    with opened_log(log, workspace) as opened, steps(console) as progress:
         number = write(opened, Path(out), **window, progress=progress)
     say(console, [f"{out}: {number:,} requests", f"next: duckdb -c \"SUMMARIZE '{out}'\""])
 
@@ -141,7 +141,7 @@ def prune(
     log: str | None = None,
     workspace: str | None = None,
 ) -> None:
-    """Remove old requests, with their scores and labels; sums by the minute are kept.
+    """Remove old requests, with their scores, labels and media; sums by the minute are kept.
 
     Without `--yes true` it says what it would remove, and removes nothing. The file of an SQLite
     log keeps its size; what is freed is used for new rows.
@@ -150,7 +150,7 @@ def prune(
         days: requests older than this go.
         yes: remove them.
         rollup_days: sums older than this go, too (default: they stay).
-        log: a path or a database URL (default: monitoring/predictions.db in the workspace).
+        log: a path or a database URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
     """
     _check_days(days)
@@ -163,10 +163,11 @@ def prune(
     from deepfake_lightning.monitoring.log.overview import DAY_US
     from deepfake_lightning.monitoring.log.pruning import prunable, prune_rollups
     from deepfake_lightning.monitoring.log.pruning import prune as remove
+    from deepfake_lightning.monitoring.review.media_files import media_folder, remove_orphans
 
     console = Console()
     now = round(datetime.now(UTC).timestamp() * 1_000_000)
-    with _opened(log, workspace) as opened:
+    with opened_log(log, workspace) as opened:
         old = prunable(opened, now - days * DAY_US)
         what = f"{old.requests:,} requests of before {_moment(old.before_us)} UTC"
         with_them = f"{old.scores:,} scores, {old.labels:,} labels"
@@ -176,6 +177,7 @@ def prune(
             return
         with steps(console) as progress:
             number = remove(opened, old.before_us, progress=progress)
+        remove_orphans(opened, media_folder(Workspace.find(workspace), opened))
         sums = prune_rollups(opened, now - rollup_days * DAY_US) if rollup_days else 0
     lines = [f"removed {number:,} requests of before {_moment(old.before_us)} UTC"]
     if sums:
@@ -184,17 +186,24 @@ def prune(
 
 
 def erase(request_id: str, log: str | None = None, workspace: str | None = None) -> None:
-    """Erase a request from the prediction log: all that is kept under its id.
+    """Erase a request: all that the prediction log keeps under its id, and its media.
 
     It still counts in the sums of minutes that were pruned, which say nothing of one request.
 
     Args:
         request_id: as the answer gave it.
-        log: a path or a database URL (default: monitoring/predictions.db in the workspace).
+        log: a path or a database URL (default: $DEEPFAKE_LOG, or one in the workspace).
         workspace: where the workspace is (default: mlops).
     """
-    with _opened(log, workspace) as opened:
-        if not opened.erase(request_id):
+    from deepfake_lightning.monitoring.review.media_files import media_folder, remove_media
+    from deepfake_lightning.retraining.erasing import forget
+
+    with opened_log(log, workspace) as opened:
+        known = opened.erase(request_id)
+        # After the row: a server that is about to write the file looks for the row once more.
+        media = remove_media(media_folder(Workspace.find(workspace), opened), [request_id])
+        collected = forget(Workspace.find(workspace), request_id)
+        if not (known or media or collected):
             raise UsageError(
                 f"{opened.name} holds no request {request_id}",
                 next_step="check the id; a request is there half a second after its answer",
@@ -203,8 +212,13 @@ def erase(request_id: str, log: str | None = None, workspace: str | None = None)
 
 
 @contextmanager
-def _opened(log: str | None, workspace: str | None) -> Iterator[PredictionLog]:
-    place = log or Workspace.find(workspace).monitoring / "predictions.db"
+def opened_log(log: str | None, workspace: str | None) -> Iterator[PredictionLog]:
+    """Give a prediction log that is there already.
+
+    Raises:
+        UsageError: it is not.
+    """
+    place = Workspace.find(workspace).prediction_log(log)
     is_file = isinstance(place, Path) or "://" not in place
     if is_file and not Path(place).is_file():
         raise UsageError(

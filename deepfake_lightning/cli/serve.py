@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -26,6 +27,7 @@ def serve(
     queue: int | None = None,
     log: str | None = None,
     logs: str | None = None,
+    keep_media: Literal["off", "review"] = "off",
     workspace: str | None = None,
 ) -> int:
     """Answer requests over HTTP: a picture or clip in, an assessment out; with a page at `/`.
@@ -48,10 +50,13 @@ def serve(
             processes lets its share through.
         deadline: seconds in which a request is answered or refused.
         queue: requests that may wait (default: 16 for each worker); others get 503.
-        log: prediction log, a path or a database URL (default: monitoring/predictions.db in the
-            workspace).
+        log: prediction log, a path or a database URL (default: $DEEPFAKE_LOG, which other users do
+            not see as they see flags, or monitoring/predictions.db in the workspace).
         logs: folder of the server's own log, JSON lines; - is stderr (default: monitoring/logs in
             the workspace).
+        keep_media: review keeps the pictures and short clips of requests that are drawn for review
+            in monitoring/media, until they are reviewed and room is wanted, too old, or erased;
+            monitoring/policy/review.yaml says how much, and how many requests are drawn.
         workspace: where the workspace is (default: mlops).
     """
     check_one(version=version, bundle=bundle, env=env)
@@ -80,12 +85,16 @@ def serve(
         rate=parse_rate(rate) if rate else None,
         log=log,
         logs=logs or str((found.monitoring / "logs").absolute()),
+        keep_media=keep_media == "review",
         bounds=Bounds(queue=queue, deadline=deadline),
     )
     with listen(host, port) as listener:
         from deepfake_lightning.monitoring.log import PredictionLog  # slow, as is what follows
 
         PredictionLog(settings.log_place).close()  # what is wrong with it is said here
+        from deepfake_lightning.monitoring.review import policy_of
+
+        policy_of(found)
         from deepfake_lightning.serving.running import run_one, run_several
 
         run_server = run_several if processes > 1 else run_one

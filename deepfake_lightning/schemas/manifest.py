@@ -82,6 +82,7 @@ class ManifestMetadata(BaseModel):
         counts: rows per split and label, for the reader's eye.
         content_hash: SHA-256 over the rows.
         extraction: how the pictures were taken out of media, None where they came as they are.
+        parent: content hash of the manifest that these rows were added to; None for no such one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -93,6 +94,7 @@ class ManifestMetadata(BaseModel):
     counts: dict[str, dict[str, int]] = {}
     content_hash: str = ""
     extraction: Extraction | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,12 @@ def _read_metadata(path: Path) -> ManifestMetadata:
 
 
 def write_manifest(
-    manifest: Manifest, path: Path, *, policy: str | None = None, split_seed: int | None = None
+    manifest: Manifest,
+    path: Path,
+    *,
+    policy: str | None = None,
+    split_seed: int | None = None,
+    parent: str | None = None,
 ) -> None:
     """Write rows (CSV or Parquet, by suffix) and ``metadata.json`` beside them, each atomically.
 
@@ -267,6 +274,7 @@ def write_manifest(
         path: the table's file.
         policy: how the splits were made; None: as the manifest says.
         split_seed: the seed they were drawn with.
+        parent: content hash of the manifest that rows were added to.
 
     Raises:
         TableError: the rows break the schema.
@@ -283,5 +291,8 @@ def write_manifest(
         counts=manifest.with_rows(rows).counts(),
         content_hash=manifest.with_rows(rows).content_hash(),
         extraction=manifest.extraction,
+        parent=parent,
     )
-    write_json(path.parent / METADATA, metadata.model_dump(mode="json", by_alias=True))
+    left_out = {"parent"} if parent is None else None  # versions before this one know no such key
+    record = metadata.model_dump(mode="json", by_alias=True, exclude=left_out)
+    write_json(path.parent / METADATA, record)

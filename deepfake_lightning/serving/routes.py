@@ -32,6 +32,7 @@ from deepfake_lightning.serving.descriptions import (
 )
 from deepfake_lightning.serving.desk import at_desk, found, is_made_up, stored
 from deepfake_lightning.serving.fleet.lineup import Lineup, Served
+from deepfake_lightning.serving.kept_media import keep_for_review
 from deepfake_lightning.serving.results import result_of
 from deepfake_lightning.serving.scoring import Scored, score
 from deepfake_lightning.serving.service import Service
@@ -79,6 +80,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     except BaseException:
         upload.close()
         raise
+    keep_for_review(service, exchange, upload, scored.found)
     if not lineup.shadow:
         upload.close()
         return answer
@@ -189,7 +191,7 @@ async def feedback(request: Request, said: Feedback) -> dict[str, str]:
     responses=refusals(400, 401, 403, 404, 429, 503),
 )
 async def erase(request: Request, request_id: str) -> dict[str, Any]:
-    """Erase all that is kept of a request: its row, scores, labels, and its job."""
+    """Erase all that is kept of a request: its row, scores, labels, media, and its job."""
     refuse_doubles(request)
     service, jobs = service_of(request), request.app.state.jobs
     log = service.log
@@ -206,7 +208,8 @@ async def erase(request: Request, request_id: str) -> dict[str, Any]:
             raise _unknown()
         # In any case: what comes later than this is not written.
         had_row = await stored(service, lambda: log.erase(request_id))
-        if not (had_job or had_row):
+        had_media = await stored(service, lambda: service.keeper.erase(request_id))
+        if not (had_job or had_row or had_media):
             raise _unknown()
     return {"request_id": request_id, "erased": True}
 

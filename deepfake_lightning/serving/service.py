@@ -13,6 +13,10 @@ from anyio import CapacityLimiter
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.monitoring.log.writer import LogWriter
+from deepfake_lightning.monitoring.review import drawing, policy_of
+from deepfake_lightning.monitoring.review.keeping import MediaKeeper
+from deepfake_lightning.monitoring.review.media_files import media_folder
+from deepfake_lightning.monitoring.review.sampling import Chances, chances
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.decoding import DecodingPool
@@ -42,6 +46,8 @@ class Service:
         desk: places for what people say of requests, or want erased.
         log: the prediction log.
         writer: writes to it.
+        chances: with which requests are drawn for review.
+        keeper: keeps their media, where the settings want that, and removes them.
         storage: threads for what may wait for a disk.
         metrics: for Prometheus.
         clock: the time in microseconds since 1970, UTC.
@@ -56,6 +62,8 @@ class Service:
     desk: Admission
     log: PredictionLog
     writer: LogWriter
+    chances: Chances
+    keeper: MediaKeeper
     storage: CapacityLimiter
     metrics: Metrics
     clock: Callable[[], int]
@@ -122,10 +130,19 @@ def open_service(
     places, decoders = settings.places, settings.decoders
     with ExitStack() as stack:
         log = stack.enter_context(PredictionLog(settings.log_place))
-        writer = LogWriter(log, on_fault=lambda fault: metrics.set_log_away(fault is not None))
+        review = policy_of(workspace)
+        writer = LogWriter(
+            log, on_fault=lambda fault: metrics.set_log_away(fault is not None),
+            draw=drawing(review),
+        )  # fmt: skip
         stack.callback(writer.close)
         spool = Spool(workspace.serving / "uploads", bounds.body_seconds)
         stack.callback(spool.close)
+        keeper = MediaKeeper(
+            log, media_folder(workspace, log), review, written=writer.flush, clock=clock,
+            on_lost=metrics.count_media_not_kept,
+        )  # fmt: skip
+        stack.callback(keeper.close)
         pool = DecodingPool(decoders, bounds.clip, lambda n: metrics.set_queue("decode", n))
         stack.callback(pool.stop)
         fleet.start()
@@ -135,6 +152,6 @@ def open_service(
         desk = Admission(_DESK, _STORAGE_THREADS)
         threads = CapacityLimiter(_STORAGE_THREADS)
         yield Service(
-            settings, fleet, admission, pool, spool, shadows, desk, log, writer, threads, metrics,
-            clock,
+            settings, fleet, admission, pool, spool, shadows, desk, log, writer, chances(review),
+            keeper, threads, metrics, clock,
         )  # fmt: skip

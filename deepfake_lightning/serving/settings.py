@@ -64,6 +64,7 @@ class Settings:
         rate: of callers whose token has none; None lets them ask as often as they like.
         log: place of the prediction log, a path or a URL; None: that of the workspace.
         logs: folder of the server's own log; ``-`` is stderr.
+        keep_media: whether uploads of requests that are drawn for review are kept for reviewers.
         bounds: of requests.
     """
 
@@ -80,6 +81,7 @@ class Settings:
     rate: Rate | None = None
     log: str | None = field(default=None, repr=False)  # a URL may hold a password
     logs: str = "-"
+    keep_media: bool = False
     bounds: Bounds = Bounds()
 
     @property
@@ -103,7 +105,7 @@ class Settings:
     @property
     def log_place(self) -> str | Path:
         """Where the prediction log is."""
-        return self.log or Workspace(self.workspace).monitoring / "predictions.db"
+        return Workspace(self.workspace).prediction_log(self.log)
 
     @property
     def places(self) -> int:

@@ -35,6 +35,8 @@ from deepfake_lightning.monitoring.log import (
 from deepfake_lightning.monitoring.log.exporting import export
 from deepfake_lightning.monitoring.log.rollup_windows import merged, read_rollups
 from deepfake_lightning.monitoring.log.rollups import make_rollups
+from deepfake_lightning.monitoring.log.writing import Draw
+from deepfake_lightning.monitoring.review import ReviewPolicy, drawing
 
 END_US = 1_767_225_600_000_000
 WINDOWS_S = {"5 min": 300, "1 h": 3600, "24 h": 86_400, "30 days": 30 * 86_400}
@@ -68,14 +70,19 @@ def rows(number: int, total: int, seed: int) -> Iterator[LoggedRequest]:
         )  # fmt: skip
 
 
-def through_writer(place: Path, given: list[LoggedRequest]) -> float:
+def through_writer(place: Path, given: list[LoggedRequest], draw: Draw | None = None) -> float:
     """Return the seconds that the writer takes."""
     with PredictionLog(place) as log:
         began = time.perf_counter()
-        with LogWriter(log, capacity=len(given), rollup_seconds=None) as writer:
+        with LogWriter(log, capacity=len(given), rollup_seconds=None, draw=draw) as writer:
             for row in given:
                 writer.put(row)
         return time.perf_counter() - began
+
+
+def drawing_reviews(place: Path, given: list[LoggedRequest]) -> float:
+    """Return the seconds that the writer takes when it draws requests for review, too."""
+    return through_writer(place, given, drawing(ReviewPolicy()))
 
 
 def plain(place: Path, given: list[LoggedRequest]) -> float:
@@ -141,9 +148,11 @@ def measure(folder: Path, total: int, rounds: int) -> dict[str, Any]:
     """Measure it all, and return figures by name."""
     found: dict[str, Any] = {"rows": total}
     part, file = min(PART, total), folder / "predictions.db"
-    rates: dict[str, list[float]] = {"writer": [], "executemany": []}
-    cpu: dict[str, list[float]] = {"writer": [], "executemany": []}
-    ways = [("writer", through_writer), ("executemany", plain)]
+    ways = [
+        ("writer", through_writer), ("with_reviews", drawing_reviews), ("executemany", plain)
+    ]  # fmt: skip
+    rates: dict[str, list[float]] = {name: [] for name, _ in ways}
+    cpu: dict[str, list[float]] = {name: [] for name, _ in ways}
     for turn in range(rounds):
         given = list(rows(part, total, turn))
         for name, write in ways if turn % 2 else ways[::-1]:
@@ -190,6 +199,7 @@ def main() -> None:
     table = [
         ["of a log of", f"{given.rows:,} requests, {found['bytes_per_row']} bytes each"],
         ["written through LogWriter, requests/s", f"{write['writer']:,}"],
+        ["the same, and drawn for review, requests/s", f"{write['with_reviews']:,}"],
         ["floor: executemany, requests/s", f"{write['executemany']:,}"],
         ["written as the log fills, requests/s", f"{found['fill_per_s']:,}"],
         ["added up, requests/s", f"{found['rollup_per_s']:,}"],

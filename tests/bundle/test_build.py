@@ -228,8 +228,8 @@ def _reference(pictures: int, width: int, seed: int = 0) -> Reference:
     zeros = np.zeros(pictures, np.int64)
     logit = generator.normal(size=pictures).astype(np.float32)
     measured = np.ones((pictures, len(QUALITY_FEATURES)), np.float32)
-    return Reference("val", logit, features, measured, zeros, logit.astype(float), zeros,
-                     np.zeros((1, 3, 8, 8), np.float32))  # fmt: skip
+    return Reference("val", logit, features, measured, zeros, np.arange(pictures),
+                     logit.astype(float), zeros, np.zeros((1, 3, 8, 8), np.float32))  # fmt: skip
 
 
 @pytest.mark.parametrize(("pictures", "width"), [(200, 40), (200, 5), (10, 40), (2, 6)])

@@ -132,6 +132,7 @@ def test_where_there_never_was_one_it_says_how_to_begin(begun: Environment, caps
     assert "deepfake-lightning deploy VERSION --env staging --canary true" in said
 
 
+@pytest.mark.slow
 def test_watch_is_interrupted_and_says_how_to_go_on(begun: Environment) -> None:
     command = [sys.executable, "-m", "deepfake_lightning", "canary", "watch"]
     process = subprocess.Popen(

@@ -168,6 +168,7 @@ def test_an_interruption_leaves_no_report(tables: Path, capsys: Any, monkeypatch
     assert not list((tables / "mlops/evaluation/reports").iterdir())
 
 
+@pytest.mark.slow
 def test_trainings_are_scored_and_compared(
     tables: Path, trained: Any, crop_bundle: Any, capsys: Any
 ) -> None:

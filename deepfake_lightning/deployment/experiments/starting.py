@@ -191,6 +191,12 @@ def _refused(untried: tuple[str, ...], environment: str) -> DeploymentError:
 
 def _name(workspace: Workspace, wish: Start, control: str, challengers: tuple[str, ...]) -> str:
     if wish.name is not None:
+        if wish.name == wish.environment:
+            raise DeploymentError(
+                f"an experiment cannot be called {wish.name}, like its environment",
+                why="requests of an experiment are told from others by its name",
+                next_step="pass another --name, or leave it out",
+            )
         if _is_taken(workspace, wish.name):
             raise DeploymentError(
                 f"there was an experiment {wish.name}",

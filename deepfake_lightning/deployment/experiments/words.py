@@ -22,8 +22,8 @@ METRICS: dict[Metric, str] = {
 }  # fmt: skip
 HOW: dict[LabelSource, str] = {
     "feedback": "POST /v1/feedback",
-    "review": 'PredictionLog.label(Label(..., source="review")) of deepfake_lightning.monitoring',
-    "import": 'PredictionLog.label(Label(..., source="import")) of deepfake_lightning.monitoring',
+    "review": "deepfake-lightning feedback review",
+    "import": "deepfake-lightning feedback import FILE",
 }
 """How labels are given, by their source."""
 _KEY_HINT = (

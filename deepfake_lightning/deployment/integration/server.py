@@ -63,6 +63,7 @@ class StagingServer:
             sys.executable, "-c", _PROGRAM, "serve", "--env", ENVIRONMENT, "--port", "0",
             "--workspace", str(workspace.root), "--device", plan.device, "--logs", "-",
             "--queue", str(max(32, plan.concurrency)), "--token_file", str(key),
+            "--log", str(workspace.root / "tried.db"),  # whatever the environment names
         ]  # fmt: skip
         with self._said.open("wb") as said, self._log.open("wb") as log:
             self.process = subprocess.Popen(

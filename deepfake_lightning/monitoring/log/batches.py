@@ -17,7 +17,7 @@ from deepfake_lightning.monitoring.log.database import fault_of
 from deepfake_lightning.monitoring.log.prediction_log import PredictionLog
 from deepfake_lightning.monitoring.log.records import LoggedRequest
 from deepfake_lightning.monitoring.log.tables import gaps
-from deepfake_lightning.monitoring.log.writing import Shadow, write_rows
+from deepfake_lightning.monitoring.log.writing import Draw, Shadow, write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +42,14 @@ class BatchWriter:
     Args:
         log: where they go.
         clock: the time in microseconds since 1970, UTC.
+        draw: says which requests are to be reviewed.
     """
 
-    def __init__(self, log: PredictionLog, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, log: PredictionLog, clock: Callable[[], int], draw: Draw | None = None
+    ) -> None:
         self._log = log
+        self._draw = draw
         self._clock = clock
         self._late: deque[tuple[float, Shadow]] = deque(maxlen=_MOST_LATE)
         self._gap: _Gap | None = None
@@ -94,7 +98,7 @@ class BatchWriter:
             (now + _LATE_SECONDS, entry) for entry in batch if not isinstance(entry, LoggedRequest)
         ]
         with self._log.transaction() as connection:
-            unknown = write_rows(connection, rows, [one for _, one in shadows])
+            unknown = write_rows(connection, rows, [one for _, one in shadows], draw=self._draw)
         ids = {request_id for request_id, _ in unknown}
         self._late = deque([late for late in shadows if late[1][0] in ids], maxlen=_MOST_LATE)
 

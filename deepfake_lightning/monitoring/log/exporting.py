@@ -121,7 +121,7 @@ def _joined(after: tuple[int, str], last: tuple[int, str], end_us: int) -> Selec
     of_request = labels.alias()
     latest = (
         select(of_request.c.id)
-        .where(of_request.c.request_id == requests.c.id)
+        .where(of_request.c.request_id == requests.c.id, of_request.c.label.in_((0, 1)))
         .order_by(of_request.c.ts_us.desc(), of_request.c.id.desc())
         .limit(1)
         .scalar_subquery()

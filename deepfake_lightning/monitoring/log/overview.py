@@ -39,7 +39,7 @@ class Overview:
         requests: rows there are.
         first_us, last_us: when the first and the last of them came; None without any.
         labels: how many labels there are, by source.
-        labelled: how many requests have one or more.
+        labelled: how many requests have one or more that says real or fake.
         gaps: the latest ones, at most 20, the latest first.
         lost: how many requests all gaps are, together.
         stale_minutes: minutes whose roll-ups are still to be made.
@@ -74,7 +74,8 @@ def overview(log: LogDatabase, start_us: int, end_us: int) -> Overview:
         by_source = connection.execute(
             select(labels.c.source, func.count()).group_by(labels.c.source)
         ).all()
-        labelled = connection.scalar(select(func.count(labels.c.request_id.distinct()))) or 0
+        known = select(func.count(labels.c.request_id.distinct())).where(labels.c.label.in_((0, 1)))
+        labelled = connection.scalar(known) or 0
         found = connection.execute(latest.order_by(gaps.c.id.desc()).limit(20)).all()
         lost = connection.scalar(select(func.coalesce(func.sum(gaps.c.lost), 0))) or 0
         stale = connection.scalar(select(func.count(dirty_minutes.c.start_us.distinct()))) or 0

@@ -17,7 +17,7 @@ from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.log.erased import remember_erased
 from deepfake_lightning.monitoring.log.records import ItemScore, Label, LoggedRequest, with_result
 from deepfake_lightning.monitoring.log.tables import item_scores, labels, requests
-from deepfake_lightning.monitoring.log.writing import mark_dirty, write_rows
+from deepfake_lightning.monitoring.log.writing import Draw, mark_dirty, write_rows
 from deepfake_lightning.schemas.assessment import Assessment
 
 
@@ -47,14 +47,18 @@ class PredictionLog(LogDatabase):
         """
         self.append_many([with_result(request, assessment) if assessment else request])
 
-    def append_many(self, rows: Sequence[LoggedRequest]) -> None:
+    def append_many(self, rows: Sequence[LoggedRequest], *, draw: Draw | None = None) -> None:
         """Write requests with their results, all or none.
+
+        Args:
+            rows: the requests.
+            draw: says which of them are to be reviewed; None: none of them.
 
         Raises:
             StorageError: they could not be written.
         """
         with self.writing() as connection:
-            write_rows(connection, rows)
+            write_rows(connection, rows, draw=draw)
 
     def find(self, request_id: str) -> LoggedRequest | None:
         """Return a request with all scores of its items, those of shadow versions last.

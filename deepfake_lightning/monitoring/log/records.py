@@ -107,7 +107,8 @@ class Label:
         request_id: of the request.
         ts_us: when it was said, in microseconds since 1970, UTC. Of several labels of a request
             all are kept, and the latest counts.
-        label: 0 real, 1 fake.
+        label: 0 real, 1 fake; -1 "cannot tell", which reviewers may say, and which is no label to
+            anyone but them.
         by: who says so.
         client: name of the token it came with.
         source: ``feedback``, ``review`` or ``import``.
@@ -117,7 +118,7 @@ class Label:
 
     request_id: str
     ts_us: int
-    label: Literal[0, 1]
+    label: Literal[0, 1, -1]
     by: str
     client: str | None = None
     source: LabelSource = "feedback"

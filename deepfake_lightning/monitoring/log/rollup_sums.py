@@ -78,7 +78,7 @@ def _of_requests() -> Select[Any]:
 def _of_items() -> Select[Any]:
     latest = (
         select(labels.c.label)
-        .where(labels.c.request_id == item_scores.c.request_id)
+        .where(labels.c.request_id == item_scores.c.request_id, labels.c.label.in_((0, 1)))
         .order_by(labels.c.ts_us.desc(), labels.c.id.desc())
         .limit(1)
         .scalar_subquery()

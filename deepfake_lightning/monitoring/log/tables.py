@@ -96,17 +96,24 @@ labels = Table(
     Column("source", Text, nullable=False),
     Column("note", Text),
     Index("labels_request_id", "request_id"),
+    # Requests with a review are counted from this one alone.
+    Index("labels_source", "source", "request_id"),
 )
 
-# Requests that were drawn for review, each with the chance that it had.
+# Requests that were drawn for review, each with the chance that it had. Environment and version
+# are those of the request: counting by them would take longer with a join.
 review_queue = Table(
     "review_queue",
     tables,
     Column("request_id", ForeignKey(requests.c.id, ondelete="CASCADE"), primary_key=True),
     Column("ts_us", BigInteger, nullable=False),
+    Column("environment", Text),
+    Column("version", Text, nullable=False),
     Column("probability", Double, nullable=False),
     Column("stratum", Text, nullable=False),
     Index("review_queue_ts_us", "ts_us"),
+    # What was drawn of each stratum is counted from this one alone, without sorting.
+    Index("review_queue_drawn", "version", "stratum", "ts_us", "environment", "probability"),
 )
 
 # What was found of drift in the window of a version's requests; the record is JSON.

@@ -16,6 +16,7 @@ from deepfake_lightning.monitoring.log.database import fault_of
 from deepfake_lightning.monitoring.log.prediction_log import PredictionLog
 from deepfake_lightning.monitoring.log.records import ItemScore, LoggedRequest
 from deepfake_lightning.monitoring.log.rollup_thread import RollupThread
+from deepfake_lightning.monitoring.log.writing import Draw
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class LogWriter:
         clock: the time in microseconds since 1970, UTC.
         on_fault: told, in the writer's thread, why the database cannot be written, and None when
             it can again.
+        draw: says which requests are to be reviewed; they are queued as they are written.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class LogWriter:
         rollup_seconds: float | None = 5.0,
         clock: Callable[[], int] = now_us,
         on_fault: Callable[[str | None], None] = lambda fault: None,
+        draw: Draw | None = None,
     ) -> None:
         self._on_fault = on_fault
-        self._batches = BatchWriter(log, clock)
+        self._batches = BatchWriter(log, clock, draw)
         self._capacity = capacity
         # Half of it is left for the writing itself.
         self._wait = flush_seconds / 2

@@ -11,7 +11,12 @@ from sqlalchemy import Connection, Table, insert, select
 
 from deepfake_lightning.monitoring.log.erased import erased_among
 from deepfake_lightning.monitoring.log.records import ItemScore, LoggedRequest
-from deepfake_lightning.monitoring.log.tables import dirty_minutes, item_scores, requests
+from deepfake_lightning.monitoring.log.tables import (
+    dirty_minutes,
+    item_scores,
+    requests,
+    review_queue,
+)
 
 MINUTE_US = 60_000_000
 _AT_A_TIME = 500  # SQLite allows a statement 999 parameters, or more
@@ -21,7 +26,11 @@ _ITEM = tuple(field.name for field in fields(ItemScore))
 _of_request: Callable[[LoggedRequest], tuple[Any, ...]] = attrgetter(*_REQUEST)
 _of_item: Callable[[ItemScore], tuple[Any, ...]] = attrgetter(*_ITEM)
 
+_DRAWN = ("request_id", "ts_us", "environment", "version", "probability", "stratum")
+
 Shadow = tuple[str, ItemScore]
+Draw = Callable[[LoggedRequest], tuple[float, str] | None]
+"""Says of a request whether it is drawn for review: the chance that it had, and its stratum."""
 
 
 def minute_of(ts_us: int) -> int:
@@ -30,7 +39,11 @@ def minute_of(ts_us: int) -> int:
 
 
 def write_rows(
-    connection: Connection, rows: Sequence[LoggedRequest], shadows: Sequence[Shadow] = ()
+    connection: Connection,
+    rows: Sequence[LoggedRequest],
+    shadows: Sequence[Shadow] = (),
+    *,
+    draw: Draw | None = None,
 ) -> list[Shadow]:
     """Write requests with their items, and scores of shadow versions for requests in the log.
 
@@ -40,6 +53,7 @@ def write_rows(
         connection: of a transaction that the caller ends.
         rows: requests that are not in the log yet.
         shadows: request ids, and what a shadow version found out.
+        draw: says which of the requests are to be reviewed; None: none of them.
 
     Returns:
         The shadows' scores whose request is not in the log, or not yet. They are not written.
@@ -56,6 +70,11 @@ def write_rows(
     _insert(connection, requests, _REQUEST, [_of_request(row) for row in rows])
     scores = [(request, *_of_item(item)) for request, item in items]
     _insert(connection, item_scores, ("request_id", *_ITEM), scores)
+    if draw is not None:
+        _insert(connection, review_queue, _DRAWN, [
+            (row.id, row.ts_us, row.environment, row.version, *found)
+            for row in rows if (found := draw(row)) is not None
+        ])  # fmt: skip
     changed = [row.ts_us for row in rows] + [times[request] for request, _ in items]
     mark_dirty(connection, changed)
     return [shadow for shadow in shadows if shadow[0] not in times]

@@ -107,6 +107,11 @@ class Metrics:
             "deepfake_log_rows_dropped", "Requests that the prediction log does not have.",
             registry=of,
         )  # fmt: skip
+        self._media_not_kept = Counter(
+            "deepfake_review_media_not_kept", "Uploads of requests drawn for review that could not "
+            "be kept for reviewers.",
+            registry=of,
+        )  # fmt: skip
         self._shadows_skipped = Counter(
             "deepfake_shadows_skipped", "Requests that a shadow version did not score: it was "
             "busy, or failed.",
@@ -174,6 +179,10 @@ class Metrics:
     def count_rows_dropped(self, rows: int = 1) -> None:
         """Be told of rows that could not be logged."""
         self._rows_dropped.inc(rows)
+
+    def count_media_not_kept(self, count: int = 1) -> None:
+        """Be told of uploads that reviewers will not find."""
+        self._media_not_kept.inc(count)
 
     def count_shadows_skipped(self, count: int = 1) -> None:
         """Be told of requests that shadow versions did not score."""

@@ -128,6 +128,7 @@ def test_one_picture_of_a_clip_is_measured(clean: Manifest) -> None:
     assert report.measured == 20
 
 
+@pytest.mark.slow
 def test_the_real_faces_have_a_weak_shortcut(dfdc_faces: Path) -> None:
     manifest = read_media(dfdc_faces)
     report = audit(manifest)

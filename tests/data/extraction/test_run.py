@@ -255,6 +255,7 @@ def _workers(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_bytes(
     portrait_clips: Path, extracted: Path, tmp_path: Path
 ) -> None:

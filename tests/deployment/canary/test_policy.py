@@ -40,7 +40,7 @@ def test_a_workspace_may_have_its_own(tmp_path):
     [("minuts: 3", "there is no key minuts: is minutes meant?"),
      ("steps: [0.5, 0.25, 1]", "the shares have to grow, and end with 1"),
      ("steps: [0.05, 0.5]", "the shares have to grow"),
-     ("guard_rails: {latency_ratio: 0.9}", "guard_rails.latency_ratio is 0.9: input should be greater"),
+     ("guard_rails: {latency_ratio: 0.9}", "latency_ratio is 0.9: input should be greater"),
      ("[", "is not YAML"), ("- 3", "holds no keys")],
 )  # fmt: skip
 def test_what_cannot_work_is_said(tmp_path, text, said):

@@ -52,6 +52,11 @@ def test_a_name_is_made_of_the_versions_and_taken_once(production, begin):
         begin("v1.1.0", name=first.name)
 
 
+def test_a_name_tells_its_requests_from_the_others(production, begin):
+    with pytest.raises(DeploymentError, match="like its environment"):
+        begin("v1.1.0", name="production")
+
+
 def test_a_name_that_never_came_to_serve_is_free(production, begin, policy):
     begin("v1.1.0")
     killed = replace_name(every(production.workspace)[0], "ears")  # before what serves was changed

@@ -43,7 +43,7 @@ def test_without_a_log_it_says_what_is_missing(production, begin, clock):
     assert found.winner is None
     assert found.alarms == ()
     assert any("no request has a label of review" in line for line in found.missing)
-    assert any("PredictionLog.label" in line for line in found.missing)
+    assert any("feedback review" in line for line in found.missing)
     assert "abtest status" in found.next_step
 
 

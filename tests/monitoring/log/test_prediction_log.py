@@ -208,7 +208,7 @@ def test_a_log_is_opened_again(file_log):
 
 
 def test_a_newer_log_is_refused_and_left_alone(file_log):
-    sql(file_log, "UPDATE log_schema SET version = 3")
+    sql(file_log, "UPDATE log_schema SET version = 99")
     sql(file_log, "DROP TABLE item_scores")
     with pytest.raises(UsageError, match="newer version") as caught:
         PredictionLog(file_log.name)

@@ -1,0 +1,190 @@
+"""``retrain``: train again where production asks for it, and bring what comes of it to staging."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from json import dumps
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from deepfake_lightning.cli.dispatch import INTERRUPTED
+from deepfake_lightning.cli.printable import say
+from deepfake_lightning.errors import DeepfakeLightningError, UsageError
+from deepfake_lightning.steps import steps
+from deepfake_lightning.storage import Workspace
+
+if TYPE_CHECKING:
+    from deepfake_lightning.retraining.loop import Ended, Setting
+
+REFUSED = 4
+_LATE_SECONDS = 3600
+
+
+def retrain(
+    env: str = "production",
+    reason: str | None = None,
+    dry_run: bool = False,
+    watch: bool = False,
+    every: float = 10.0,
+    fresh: bool = False,
+    policy: str | None = None,
+    by: str | None = None,
+    workers: int | None = None,
+    log: str | None = None,
+    workspace: str | None = None,
+    json: bool = False,
+) -> int:
+    """Train the version that serves again, if production asks for it, and bring it to staging.
+
+    It looks once: audited labels say that it has become worse, drift is confirmed, there are enough
+    new labels or files, or the calendar says so; a reason is a cause of its own. Then it collects
+    new labelled media, adds them to the training's data, trains, registers the next version, holds
+    it against the old one (on the test split, and on new items that were not trained on), and
+    deploys it to staging, or further as the policy says. What serves goes on until then, and
+    whatever fails. Interrupted or killed, the next call goes on where it was.
+
+    It is meant for a timer: configs/retrain.service and configs/retrain.timer are units for
+    systemd; for cron, each hour at 7 past, it is
+    `7 * * * * cd /srv/detector && .venv/bin/deepfake-lightning retrain >> retrain.log 2>&1`.
+    --watch stays up and looks by itself.
+
+    Exit codes: 0 done, or nothing to do; 4 the new version is not good enough; 2 wrong use, 1 the
+    machine's fault, 130 interrupted.
+
+    Args:
+        env: the environment whose version is trained again.
+        reason: train in any case, and why.
+        dry_run: say what would be done and why, and change nothing.
+        watch: stay, and look again and again.
+        every: minutes from one look to the next, with --watch.
+        fresh: begin anew, where an earlier training was interrupted or failed.
+        policy: YAML file with the rules (default: retraining/policy/retrain.yaml in the workspace,
+            or those of configs/retrain.yaml).
+        by: who asks for it (default: the user of this process).
+        workers: processes (default: as many as there are cores).
+        log: prediction log, a path or URL (default: $DEEPFAKE_LOG, else
+            monitoring/predictions.db in the workspace).
+        workspace: where the workspace is (default: mlops).
+        json: print everything as JSON, and nothing else.
+    """
+    _check(reason, dry_run, watch, every, fresh)
+    from deepfake_lightning.cli import retrain_summary as summary
+    from deepfake_lightning.retraining.loop import look
+
+    console = Console(stderr=json)
+    setting = _setting(env, policy, by, workers, log, workspace)
+    if dry_run:
+        with steps(console) as progress:
+            found = look(_with(setting, progress), reason)
+        if json:
+            sys.stdout.write(dumps(summary.look_record(found)) + "\n")
+        else:
+            summary.print_look(console, found, setting)
+        return 0
+    if watch:
+        return _watch(console, setting, every, json)
+    try:
+        return _once(console, setting, reason, fresh, json)
+    except KeyboardInterrupt:
+        say(console, ["interrupted: what serves is as it was, and what is done is kept",
+                      f"next: deepfake-lightning retrain --env {env}, which goes on"])  # fmt: skip
+        return INTERRUPTED
+
+
+def _check(reason: str | None, dry_run: bool, watch: bool, every: float, fresh: bool) -> None:
+    if reason is not None and not reason.strip():
+        raise UsageError(
+            "--reason is empty",
+            why="whoever reads the history has to understand why it was trained",
+            next_step='--reason "a new forgery"',
+        )
+    if watch and (dry_run or fresh or reason is not None):
+        raise UsageError(
+            "--watch looks by itself, and takes neither --reason, --fresh nor --dry_run",
+            next_step="run the command once without --watch",
+        )
+    if not 0 < every <= 24 * 60:
+        raise UsageError(f"--every is {every:g}", next_step="give minutes, a day at most")
+
+
+def _setting(
+    env: str, policy: str | None, by: str | None, workers: int | None, log: str | None,
+    workspace: str | None,
+) -> Setting:  # fmt: skip
+    from deepfake_lightning.cli.process import missing_settings
+    from deepfake_lightning.retraining.loop import Setting
+    from deepfake_lightning.retraining.policy import EXAMPLE, RetrainPolicy, policy_of
+    from deepfake_lightning.schemas.policy_file import read_policy
+
+    place = Workspace.find(workspace)
+    rules = policy_of(place) if policy is None else read_policy(policy, RetrainPolicy, EXAMPLE)
+    return Setting(place, env, place.prediction_log(log), rules, by, workers, missing_settings())
+
+
+def _with(setting: Setting, progress: Callable[[str, int, int], None]) -> Setting:
+    from dataclasses import replace
+
+    return replace(setting, progress=progress)
+
+
+def _once(console: Console, setting: Setting, reason: str | None, fresh: bool, json: bool) -> int:
+    from deepfake_lightning.retraining.loop import retrain as retrained
+
+    with steps(console) as progress:
+        found = retrained(_with(setting, progress), reason, fresh=fresh)
+    _tell(console, found, setting, json)
+    refused = found.loop is not None and found.loop.outcome == "refused"
+    return REFUSED if refused else 0
+
+
+def _tell(console: Console, found: Ended, setting: Setting, json: bool) -> None:
+    from deepfake_lightning.cli import retrain_summary as summary
+
+    if json:
+        sys.stdout.write(dumps(summary.ended_record(found)) + "\n")
+        sys.stdout.flush()
+    else:
+        summary.print_ended(console, found, setting)
+
+
+def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
+    """Look now and after each pause, here in the main thread, where signals arrive."""
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    due = threading.Event()
+    due.set()
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": _LATE_SECONDS},
+    )
+    scheduler.add_job(due.set, "interval", minutes=every)
+    signal.signal(signal.SIGTERM, _interrupt)
+    scheduler.start()
+    say(console, [f"looking each {every:g} minutes at {setting.environment}; Ctrl-C ends it"])
+    try:
+        while True:
+            due.wait()
+            due.clear()
+            _attempt(console, setting, json)
+    except KeyboardInterrupt:
+        say(console, ["ended: what is done of a training is kept, and the next one goes on"])
+        return INTERRUPTED
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+def _attempt(console: Console, setting: Setting, json: bool) -> None:
+    """Look once; what fails is said, and looked at again the next time."""
+    try:
+        _once(console, setting, None, False, json)
+    except DeepfakeLightningError as error:
+        say(Console(stderr=True), [f"error: {error}"])
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,238 @@
+"""New labelled media for a training: from requests whose media are kept, and from dropped files.
+
+Everything that is not in the training data yet is collected, not only what came since the latest
+loop: what a loop that came to nothing has used is not lost. Media are linked, or copied where they
+cannot be, into the loop's own folder, under the ids of their requests, so that
+:mod:`~deepfake_lightning.retraining.erasing` finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deepfake_lightning.errors import StorageError
+from deepfake_lightning.monitoring.drift import read_drift
+from deepfake_lightning.monitoring.log.database import LogDatabase
+from deepfake_lightning.monitoring.review import media_folder
+from deepfake_lightning.monitoring.review.media_files import media_in
+from deepfake_lightning.retraining.dropped import DroppedFile, dropped_files
+from deepfake_lightning.retraining.labelled import Labelled, LabelledRequest, read_labelled
+from deepfake_lightning.retraining.policy import Kind, RetrainPolicy
+from deepfake_lightning.storage import Workspace
+
+REQUESTS = "requests"
+"""What the data set of media from requests is called."""
+
+_NEAR = 0.2  # of a half, in calibrated probability
+_LABELS = ("real", "fake")
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """A labelled picture or clip.
+
+    Attributes:
+        key: the request's id, or the first half of the SHA-256 of a file's path.
+        label: 0 real, 1 fake.
+        kind: see :data:`~deepfake_lightning.retraining.policy.Kind`.
+        media_type: ``image`` or ``video``.
+        ts_us: when it came, microseconds since 1970, UTC.
+        media: the file; in a record, its name in the loop's folder of media.
+        request: whether it is of a request, which may be erased.
+        fields: columns of the manifest that say more of it.
+    """
+
+    key: str
+    label: int
+    kind: Kind
+    media_type: str
+    ts_us: int
+    media: str
+    request: bool
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NewItems:
+    """What there is to train on.
+
+    Attributes:
+        items: those to be taken, as the policy orders them.
+        left_out: why others are not -> how many.
+        labelled: the labels of requests; None without a log.
+    """
+
+    items: tuple[NewItem, ...]
+    left_out: Mapping[str, int]
+    labelled: Labelled | None
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many items there are of each kind and label."""
+        found: dict[str, dict[str, int]] = {}
+        for one in self.items:
+            of_kind = found.setdefault(one.kind, dict.fromkeys(_LABELS, 0))
+            of_kind[_LABELS[one.label]] += 1
+        return found
+
+    def new_labels(self, since_us: int) -> tuple[int, int]:
+        """Return how many requests, real and fake, that can train were labelled after a moment."""
+        there = {one.key for one in self.items if one.request}
+        said = () if self.labelled is None else self.labelled.requests
+        new = [one.label for one in said if one.label_us > since_us and one.request_id in there]
+        return new.count(0), new.count(1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        clients = () if self.labelled is None else self.labelled.clients
+        return {
+            "items": [asdict(one) for one in self.items],
+            "counts": self.counts(),
+            "left_out": dict(self.left_out),
+            "clients": [{**asdict(one), "held": one.held} for one in clients],
+        }
+
+
+def find_new(
+    log: LogDatabase | None,
+    workspace: Workspace,
+    environment: str,
+    policy: RetrainPolicy,
+    *,
+    files_since_us: int,
+    known_files: Callable[[], Collection[Path]] = frozenset,
+    group_pattern: str | None = None,
+) -> NewItems:
+    """Return what there is to train on; nothing is copied.
+
+    Args:
+        log: the prediction log; None where there is none.
+        workspace: whose.
+        environment: whose requests.
+        policy: what is taken, and whose labels count.
+        files_since_us: files that came before are in the training data, or were not to be.
+        known_files: gives the files of the training data, resolved.
+        group_pattern: of the training, for names of files.
+
+    Raises:
+        StorageError: the log, or the folder of kept media, could not be read.
+    """
+    left_out: Counter[str] = Counter()
+    labelled, found = None, list[NewItem]()
+    if log is not None:
+        labelled = read_labelled(log, environment, policy.checks)
+        left_out.update(labelled.left_out)
+        kept = media_in(media_folder(workspace, log))
+        windows = _drifted(log, environment)
+        for one in labelled.requests:
+            if one.request_id not in kept:
+                left_out["labelled, and their media are not kept"] += 1
+                continue
+            kind = kind_of(one, windows)
+            found.append(NewItem(one.request_id, one.label, kind, one.media_type, one.ts_us,
+                                 str(kept[one.request_id]), request=True))  # fmt: skip
+    files, reasons = dropped_files(workspace, files_since_us, known_files, group_pattern)
+    left_out.update(reasons)
+    found += [_of_file(one) for one in files]
+    return NewItems(_chosen(found, policy, left_out), dict(left_out), labelled)
+
+
+def kind_of(one: LabelledRequest, windows: Mapping[str, Sequence[tuple[int, int]]]) -> Kind:
+    """Return what an item is to a detector, the first that applies.
+
+    Args:
+        one: the request.
+        windows: version -> times in which drift of its requests was confirmed.
+    """
+    if (one.verdict, one.label) in (("manipulation_indicated", 0), ("no_indication", 1)):
+        return "misclassified"
+    near = one.calibrated and one.score is not None and abs(one.score - 0.5) < _NEAR
+    if one.verdict == "inconclusive" or near:
+        return "uncertain"
+    if any(start <= one.ts_us < end for start, end in windows.get(one.version, ())):
+        return "drifted"
+    return "other"
+
+
+def take_media(found: NewItems, folder: Path) -> NewItems:
+    """Link or copy the media of items into a folder; return the items with the names there.
+
+    What is gone by now is left out. Done again, it takes what is missing.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    left_out, items = Counter(found.left_out), []
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in found.items:
+            source = Path(one.media)
+            name = f"{one.key}{source.suffix.lower()}"
+            if _take(source, folder / name):
+                items.append(NewItem(**{**asdict(one), "media": name}))
+            else:
+                left_out["their media were removed meanwhile"] += 1
+    except OSError as error:
+        raise StorageError(
+            f"media cannot be copied to {folder}: {error.strerror or error}",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
+    return NewItems(tuple(items), dict(left_out), found.labelled)
+
+
+def items_of(record: Mapping[str, Any]) -> list[NewItem]:
+    """Return the items that :meth:`NewItems.to_dict` gave, also after a way through JSON."""
+    return [NewItem(**one) for one in record["items"]]
+
+
+def _take(source: Path, target: Path) -> bool:
+    if target.exists():
+        return True
+    aside = target.with_name(f".{target.name}")
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(source, aside)
+    except FileNotFoundError:
+        return False
+    except OSError:  # another disk, or one without links
+        try:
+            shutil.copyfile(source, aside)
+        except FileNotFoundError:
+            return False
+    aside.rename(target)
+    return True
+
+
+def _of_file(one: DroppedFile) -> NewItem:
+    key = hashlib.sha256(str(one.path).encode()).hexdigest()[:32]
+    return NewItem(key, one.label, "files", one.media_type, one.changed_us, str(one.path),
+                   request=False, fields=one.fields)  # fmt: skip
+
+
+def _drifted(log: LogDatabase, environment: str) -> dict[str, list[tuple[int, int]]]:
+    windows: dict[str, list[tuple[int, int]]] = {}
+    for one in read_drift(log, environment=environment):
+        if one.confirmed:
+            windows.setdefault(one.version, []).append((one.start_us, one.end_us))
+    return windows
+
+
+def _chosen(
+    found: Sequence[NewItem], policy: RetrainPolicy, left_out: Counter[str]
+) -> tuple[NewItem, ...]:
+    """Return what the policy takes: by its order of kinds, and the latest first."""
+    place = {kind: number for number, kind in enumerate(policy.take)}
+    for one in found:
+        if one.kind not in place:
+            left_out[f"not taken by the policy: {one.kind}"] += 1
+    taken = sorted((one for one in found if one.kind in place),
+                   key=lambda one: (place[one.kind], -one.ts_us, one.key))  # fmt: skip
+    if len(taken) > policy.most:
+        left_out["more than the policy takes"] += len(taken) - policy.most
+    return tuple(taken[: policy.most])

@@ -1,0 +1,28 @@
+"""Which labels may train a detector."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LabelPolicy(BaseModel):
+    """What is too much of contradiction (:mod:`~deepfake_lightning.retraining.label_checks`).
+
+    Attributes:
+        least: clear labels of a client before it is judged at all.
+        clear: probability from which on a prediction is clear, either way.
+        honest_errors: share of labels that an honest client may get wrong beyond the others.
+        effect: contradictions beyond what is expected of the others, as a share, before labels
+            are held.
+        alpha: chance that any honest client's labels are held, in one check.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    least: Annotated[int, Field(ge=5)] = 20
+    clear: Annotated[float, Field(gt=0.5, lt=1)] = 0.7
+    honest_errors: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    effect: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01

@@ -1,0 +1,207 @@
+"""Whether a detector is to be trained again, and why: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from deepfake_lightning.retraining.policy import Performance, RetrainPolicy
+
+Kind = Literal["performance", "drift", "labels", "files", "schedule", "by_hand"]
+Outcome = Literal["done", "refused", "failed"]
+
+_DAY_US, _HOUR_US = 86_400_000_000, 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Balanced accuracy on audited labels, 0 to 1.
+
+    Attributes:
+        value, low, high: with its 95 % interval.
+        labels: how many there were.
+        reference: the version's own figure, None where it has none.
+    """
+
+    value: float
+    low: float
+    high: float
+    labels: int
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class LastLoop:
+    """The latest training that this program started.
+
+    Attributes:
+        finished_us: when it ended, microseconds since 1970, UTC.
+        outcome: ``done``; ``refused`` by the gate; ``failed``: it can be done again.
+    """
+
+    finished_us: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known when it is decided.
+
+    Attributes:
+        now_us: the time, microseconds since 1970, UTC.
+        version: that serves.
+        since_us: from when on schedule and news count: the start of the latest training that did
+            not fail, else when the version was registered.
+        last: the latest training, None without one.
+        quality: of the version that serves, None while there are no audited labels.
+        drift: what has moved, in sentences, where two windows in a row say so.
+        real, fake: new labels that may train.
+        files: new ones.
+        by_hand: the reason of whoever asks for it; None where nobody does.
+    """
+
+    now_us: int
+    version: str
+    since_us: int
+    last: LastLoop | None = None
+    quality: Quality | None = None
+    drift: tuple[str, ...] = ()
+    real: int = 0
+    fake: int = 0
+    files: int = 0
+    by_hand: str | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause, whether it holds or not.
+
+    Attributes:
+        kind: which.
+        holds: whether it is one.
+        says: why, or why not, with its figures.
+    """
+
+    kind: Kind
+    holds: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Whether to train.
+
+    Attributes:
+        fires: whether.
+        causes: all that were looked at.
+        waits: what keeps it from that although there is a cause; None where nothing does.
+        next_us: when the schedule is due next; None without one.
+        observed: what it was decided on.
+        policy: by which rules.
+    """
+
+    fires: bool
+    causes: tuple[Cause, ...]
+    waits: str | None
+    next_us: int | None
+    observed: Observed
+    policy: RetrainPolicy
+
+    @property
+    def reason(self) -> str:
+        """All causes that hold, as one text."""
+        return "; ".join(cause.says for cause in self.causes if cause.holds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return {
+            "schema": 1,
+            "fires": self.fires,
+            "reason": self.reason,
+            "causes": [asdict(cause) for cause in self.causes],
+            "waits": self.waits,
+            "next_us": self.next_us,
+            "observed": asdict(self.observed),
+            "policy": self.policy.to_dict(),
+        }
+
+
+def judge(policy: RetrainPolicy, observed: Observed) -> Trigger:
+    """Decide whether a detector is trained again.
+
+    A person's wish needs no other cause, and does not wait. All others wait until the latest
+    training is ``cool_down_days`` past: what it changed has to show first.
+    """
+    causes = tuple(_causes(policy, observed))
+    calendar = policy.calendar()
+    waits = _cool_down(policy, observed)
+    by_hand = observed.by_hand is not None
+    wanted = any(cause.holds for cause in causes)
+    return Trigger(
+        fires=wanted and (by_hand or waits is None),
+        causes=causes,
+        waits=waits if wanted and not by_hand else None,
+        next_us=calendar.next(observed.now_us) if calendar else None,
+        observed=observed,
+        policy=policy,
+    )
+
+
+def _causes(policy: RetrainPolicy, seen: Observed) -> Iterator[Cause]:
+    if seen.by_hand is not None:
+        yield Cause("by_hand", True, f"asked for by hand: {seen.by_hand}")
+    if policy.performance is not None:
+        yield _performance(policy.performance, seen)
+    if policy.drift:
+        moved = "; ".join(seen.drift)
+        yield Cause("drift", bool(moved), moved or "no drift is confirmed")
+    if policy.labels is not None:
+        enough = min(seen.real, seen.fake) >= policy.labels
+        yield Cause(
+            "labels",
+            enough,
+            f"{seen.real:,} new labels of real and {seen.fake:,} of fake media "
+            f"({policy.labels:,} of each are asked for)",
+        )
+    if policy.files is not None:
+        holds = seen.files >= policy.files
+        yield Cause("files", holds, f"{seen.files:,} new files ({policy.files:,} are asked for)")
+    calendar = policy.calendar()
+    if calendar is not None:
+        due = calendar.due(seen.since_us, seen.now_us)
+        what = f"the schedule ({policy.schedule}, {policy.zone})"
+        yield Cause("schedule", due, f"{what} is {'due' if due else 'not due yet'}")
+
+
+def _performance(limits: Performance, seen: Observed) -> Cause:
+    quality = seen.quality
+    if quality is None or quality.labels < limits.labels:
+        number = 0 if quality is None else quality.labels
+        few = f"{number:,} audited labels are too few to tell ({limits.labels:,} are asked for)"
+        return Cause("performance", False, few)
+    floors = [] if limits.below is None else [limits.below]
+    if limits.drop is not None and quality.reference is not None:
+        floors.append(quality.reference - limits.drop)
+    of = f"balanced accuracy on {quality.labels:,} audited labels is {quality.value:.1%} "
+    of += f"({quality.low:.1%} to {quality.high:.1%})"
+    if not floors:
+        return Cause("performance", False, f"{of}; there is nothing to hold it against")
+    floor = max(floors)
+    # The whole interval: a training on what chance did costs more than some days' wait.
+    holds = quality.high < floor
+    return Cause("performance", holds, f"{of}; the least is {floor:.1%}")
+
+
+def _cool_down(policy: RetrainPolicy, seen: Observed) -> str | None:
+    if seen.last is None:
+        return None
+    failed = seen.last.outcome == "failed"
+    wait = policy.retry_hours * _HOUR_US if failed else policy.cool_down_days * _DAY_US
+    left = seen.last.finished_us + wait - seen.now_us
+    if left <= 0:
+        return None
+    hours = left / _HOUR_US
+    soon = f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    what = "failed" if failed else "ended"
+    return f"the latest training {what} a short while ago: wait {soon} more, or ask for it by hand"

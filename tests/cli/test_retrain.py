@@ -1,0 +1,107 @@
+"""The command ``retrain``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deepfake_lightning.cli import main
+from deepfake_lightning.deployment.acts import Act
+from deepfake_lightning.deployment.environment import Environment, whole
+from deepfake_lightning.registry import Registry, register_bundle
+from deepfake_lightning.storage import Workspace
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [(["--reason", " "], "--reason is empty"), (["--watch", "true", "--dry_run", "true"],
+     "looks by itself"), (["--every", "0"], "--every is 0"),
+     ([], "nothing serves in production")],
+)  # fmt: skip
+def test_what_cannot_work_is_said(tmp_path, capsys, flags, said):
+    assert main(["retrain", *flags, "--workspace", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_version_whose_training_is_elsewhere_is_said(tmp_path, crop_bundle, capsys):
+    place = Workspace(tmp_path)
+    register_bundle(Registry(place), crop_bundle.folder)
+    environment = Environment(place, "production")
+    environment.change(environment.record(), whole("v1.0.0"), Act("deploy", "the first"))
+    assert main(["retrain", "--dry_run", "true", "--workspace", str(tmp_path)]) == 2
+    assert "the training of v1.0.0 is not in" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch_and_names_a_timer():
+    code = (
+        "import sys; from deepfake_lightning.cli import main; code = main(['retrain', '--help']);"
+        "sys.exit(code or ('torch' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "configs/retrain.timer" in done.stdout
+
+
+def test_units_run_the_command():
+    folder = Path(__file__).parents[2] / "configs"
+    service = (folder / "retrain.service").read_text()
+    command = next(line for line in service.splitlines() if line.startswith("ExecStart="))
+    assert command.partition("deepfake-lightning ")[2].split()[0] == "retrain"
+    assert "SuccessExitStatus=4" in service
+    assert "OnCalendar=hourly" in (folder / "retrain.timer").read_text()
+
+
+@pytest.fixture
+def place(released, tmp_path):
+    """Return a workspace in which the version of ``released`` serves; its files are linked."""
+    for name in ("registry", "runs"):
+        (tmp_path / name).symlink_to(released.workspace / name)
+    environment = Environment(Workspace(tmp_path), "production")
+    environment.change(environment.record(), whole("v1.0.0"), Act("deploy", "the first"))
+    return tmp_path
+
+
+def test_a_dry_run_shows_causes_data_and_steps(place, capsys, write_picture):
+    write_picture(place / "data" / "images" / "fake" / "new.jpg", seed=900, fake=True)
+    write_picture(place / "data" / "images" / "real" / "new.jpg", seed=900)
+    flags = ["--dry_run", "true", "--workspace", str(place)]
+    assert main(["retrain", *flags]) == 0
+    shown = capsys.readouterr().out
+    assert "there is no cause to train it again" in shown
+    assert "2 new files (500 are asked for)" in " ".join(shown.split())
+    assert "new media to learn from: 2 (files 1 real, 1 fake)" in shown
+    assert "as v1.0.0 was, from its weights" in shown
+    assert "(done)" not in shown
+    assert main(["retrain", *flags, "--reason", "a test", "--json", "true"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["trigger"]["fires"] is True
+    assert (record["items"], record["counts"]) == (2, {"files": {"real": 1, "fake": 1}})
+    assert not (place / "retraining" / "loops").exists()
+
+
+def test_without_a_cause_it_says_so_and_ends(place, capsys):
+    assert main(["retrain", "--workspace", str(place)]) == 0
+    shown = capsys.readouterr().out
+    assert "there is no cause to train it again" in shown
+    assert "there is no prediction log yet" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_watch_looks_again_and_again_until_it_is_ended(place, end):
+    command = [sys.executable, "-m", "deepfake_lightning", "retrain", "--watch", "true",
+               "--every", "0.02", "--json", "true", "--workspace", str(place)]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    looks = [json.loads(process.stdout.readline()) for _ in range(3)]
+    assert [one["loop"] for one in looks] == [None] * 3
+    process.send_signal(end)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what is done of a training is kept" in said
+    assert "Traceback" not in said

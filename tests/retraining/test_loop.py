@@ -1,0 +1,238 @@
+"""The loop: what is done once, what is gone on with, and what never happens to production."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from deepfake_lightning.deployment.chain import verify_history
+from deepfake_lightning.deployment.environment import Environment, main_version
+from deepfake_lightning.errors import DataError, StorageError, UsageError
+from deepfake_lightning.registry import Registry
+from deepfake_lightning.retraining import loop as loops_module
+from deepfake_lightning.retraining.loop import Setting, look, retrain
+from deepfake_lightning.retraining.policy import RetrainPolicy, Train
+from deepfake_lightning.retraining.record import Loops
+from deepfake_lightning.retraining.steps import Refused
+from deepfake_lightning.schemas import read_manifest
+from deepfake_lightning.storage import lock
+
+LATER_US = 1_800_100_000_000_000  # than the labels
+EASY_GATE = """
+data: {items: 1, groups: 1}
+floors: {auroc: null, recall: null, false_alarms: null, ece: null}
+methods: {floors: {auroc: null, recall: null}}
+against: {margins: {auroc: 1.0}}
+cost: {cpu_ms: null, slower: null, seconds: 0.2}
+integration: {environments: []}
+"""
+
+
+@pytest.fixture
+def setting(deployed):
+    """Return what a loop needs: labelled requests, and a gate that asks little."""
+    for number in range(16):
+        deployed.reviewed(fake=number % 2 == 0)
+    place = deployed.workspace
+    rules = place.deployment / "policy" / "gate.yaml"
+    rules.parent.mkdir(parents=True)
+    rules.write_text(EASY_GATE)
+    how = Train(flags={"trainer.max_epochs": 1})
+    policy = RetrainPolicy(train=how, margin=0.99)
+    return Setting(place, "production", deployed.place, policy, "ada", 1, clock=lambda: LATER_US)
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Replace the steps by ones that note that they were done; return the list."""
+    names: list[str] = []
+
+    def step(name):
+        def do(work):
+            names.append(name)
+            return {"version": "v1.1.0"} if name == "register" else {}
+
+        return do
+
+    monkeypatch.setattr(loops_module, "STEPS", {name: step(name) for name in loops_module.STEPS})
+    return names
+
+
+def test_without_a_cause_nothing_happens(setting, done):
+    found = retrain(setting)
+    assert found.loop is None and found.look is not None
+    assert found.look.trigger.observed.real == found.look.trigger.observed.fake == 8
+    assert not found.look.trigger.fires
+    assert done == []
+    enough = replace(setting, policy=setting.policy.model_copy(update={"labels": 8}))
+    assert retrain(enough).loop.outcome == "done"
+    assert done == ["collect", "merge", "train", "register", "evaluate", "stage"]
+    again = retrain(enough).look  # these labels have had their turn
+    assert (again.trigger.observed.real, again.trigger.fires) == (0, False)
+
+
+def test_a_look_changes_nothing(setting):
+    before = sorted(setting.workspace.root.rglob("*"))
+    found = look(setting, "a new forgery")
+    assert found.trigger.fires
+    assert found.new.counts() == {"misclassified": {"real": 0, "fake": 8},
+                                  "other": {"real": 8, "fake": 0}}  # fmt: skip
+    assert sorted(setting.workspace.root.rglob("*")) == before
+
+
+def test_an_interrupted_loop_is_gone_on_with_at_its_step(setting, done, monkeypatch):
+    def interrupted(work):
+        raise KeyboardInterrupt
+
+    steps = loops_module.STEPS
+    monkeypatch.setattr(loops_module, "STEPS", {**steps, "register": interrupted})
+    with pytest.raises(KeyboardInterrupt):
+        retrain(setting, "why not")
+    assert Loops(setting.workspace).latest("production").outcome is None
+    monkeypatch.setattr(loops_module, "STEPS", steps)
+    found = retrain(setting)
+    assert (found.look, found.loop.number, found.loop.attempts) == (None, 1, 2)
+    assert done == ["collect", "merge", "train", "register", "evaluate", "stage"]
+
+
+def test_a_failure_is_noted_told_and_repeated(setting, done, monkeypatch):
+    def full(work):
+        raise StorageError("the disk is full")
+
+    rules = setting.workspace.monitoring / "alerts" / "mine.yaml"
+    rules.parent.mkdir()
+    rules.write_text("channels: [{kind: file, name: file, path: sent.jsonl}]")
+    steps = loops_module.STEPS
+    monkeypatch.setattr(loops_module, "STEPS", {**steps, "stage": full})
+    serves = Environment(setting.workspace, "production").record()
+    for failures in (1, 2, 3):
+        with pytest.raises(StorageError, match="the disk is full"):
+            retrain(setting, "why not")
+        record = Loops(setting.workspace).latest("production")
+        assert (record.number, record.failures, record.step) == (1, failures, "stage")
+        assert (record.outcome, record.note) == ("failed", "the disk is full")
+    assert done == ["collect", "merge", "train", "register", "evaluate"]  # once
+    sent = (rules.parent / "sent.jsonl").read_text().splitlines()
+    assert len(sent) == 3
+    assert "failed at the step stage: the disk is full" in sent[0]
+    assert Environment(setting.workspace, "production").record() == serves
+    with pytest.raises(StorageError):
+        retrain(setting, "why not")
+    assert Loops(setting.workspace).latest("production").number == 2  # three times is enough
+    monkeypatch.setattr(loops_module, "STEPS", steps)
+    assert retrain(setting, "again").loop.outcome == "done"
+
+
+def test_what_is_refused_ends_the_loop(setting, done, monkeypatch):
+    def refused(work):
+        raise Refused("the gate says no")
+
+    monkeypatch.setattr(loops_module, "STEPS", {**loops_module.STEPS, "stage": refused})
+    found = retrain(setting, "why not").loop
+    assert (found.outcome, found.step, found.note) == ("refused", "stage", "the gate says no")
+    worse = {**loops_module.STEPS, "evaluate": lambda work: {"goes": False, "says": ["it forgot"]}}
+    monkeypatch.setattr(loops_module, "STEPS", worse)
+    found = retrain(setting, "why not").loop
+    assert (found.number, found.outcome, found.step) == (2, "refused", "evaluate")
+
+
+def test_what_is_erased_before_the_training_is_not_trained_on(setting, done, deployed):
+    def collect_and_erase(work):
+        media = work.folder / "media"
+        media.mkdir()
+        for name in names:
+            (media / f"{name}.jpg").write_bytes(b"a face")
+        deployed.log.erase(names[0])
+        return {}
+
+    names = [deployed.reviewed(fake=True), deployed.reviewed(fake=True)]
+    loops_module.STEPS["collect"] = collect_and_erase
+    found = retrain(setting, "why not").loop
+    assert done[:3] == ["merge", "merge", "train"]
+    folder = Loops(setting.workspace).folder(found.number)
+    assert [path.stem for path in (folder / "media").iterdir()] == [names[1]]
+
+
+def test_one_loop_at_a_time(setting):
+    refused = pytest.raises(UsageError, match="another retraining is at work")
+    with lock(setting.workspace.retraining / "loop"), refused:
+        retrain(setting, "why not")
+
+
+def test_a_damaged_record_is_named(setting, done):
+    retrain(setting, "why not")
+    path = Loops(setting.workspace).folder(1) / "loop.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(DataError, match="is no record of a loop"):
+        retrain(setting, "why not")
+
+
+@pytest.mark.slow
+def test_a_real_loop_ends_in_staging(setting):
+    found = retrain(setting, "why not").loop
+    assert found.outcome == "done", found.note
+    assert list(found.steps) == ["collect", "merge", "train", "register", "evaluate", "stage"]
+    place = setting.workspace
+    entry = Registry(place).get("v1.1.0")
+    assert entry.registration.parent == "v1.0.0"
+    assert "why not" in entry.registration.reason
+    assert main_version(Environment(place, "staging").record()) == "v1.1.0"
+    assert main_version(Environment(place, "production").record()) == "v1.0.0"
+    run = Registry(place).run_of(entry)
+    trained = read_manifest(run / "manifest.parquet")
+    folder = Loops(place).folder(1)
+    assert trained.content_hash() == found.result("merge")["content_hash"]
+    assert trained.content_hash() == read_manifest(folder / "data/manifest.parquet").content_hash()
+    new = trained.rows[trained.rows["dataset"] == "requests"]
+    assert len(new) == sum(found.result("merge")["train"].values()) > 0
+
+
+def _far(place, attempts, steps):
+    """Return whether another attempt is at work on the loops, and has done so many steps."""
+    every = Loops(place).all()
+    return sum(one.attempts for one in every) > attempts and len(every[-1].steps) >= steps
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_kills_at_any_moment_leave_production_and_all_records_whole(setting, tmp_path):
+    place = setting.workspace
+    rules = place.retraining / "policy" / "retrain.yaml"
+    rules.parent.mkdir(parents=True)
+    rules.write_text(yaml.safe_dump(setting.policy.to_dict()))
+    command = [sys.executable, "-m", "deepfake_lightning", "retrain", "--reason", "why not",
+               "--workspace", str(place.root), "--workers", "1"]  # fmt: skip
+    draw, serves = np.random.default_rng(0), Environment(place, "production").record()
+    kills = int(os.environ.get("RETRAIN_KILLS", "4"))
+    for number in range(kills):
+        before = sum(one.attempts for one in Loops(place).all())
+        with (tmp_path / "log").open("a") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
+        while process.poll() is None and not _far(place, before, number * 6 // kills):
+            time.sleep(0.01)  # each step has its turn
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(float(draw.uniform(0, 10)))
+        process.kill()
+        process.wait()
+        assert Environment(place, "production").record() == serves
+        assert verify_history(place) == []
+        for entry in Registry(place).entries():
+            Registry(place).bundle(entry.version)
+        for path in place.retraining.glob("loops/*/*/manifest.parquet"):
+            read_manifest(path)
+        print(number, process.returncode, [list(one.steps) for one in Loops(place).all()])
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert Loops(place).latest("production").outcome == "done"
+    made = [one.version for one in Registry(place).entries() if one.registration.parent]
+    assert len(made) == sum(one.version is not None for one in Loops(place).all())
+    assert Path(place.environments / "staging.json").is_file()

@@ -1,0 +1,83 @@
+"""What is known when it is decided whether to train again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from deepfake_lightning.deployment.acts import Act
+from deepfake_lightning.deployment.environment import Environment, whole
+from deepfake_lightning.monitoring.drift import DriftRecord
+from deepfake_lightning.monitoring.drift.records import keep_record
+from deepfake_lightning.registry import Registry, Wish, register_bundle
+from deepfake_lightning.retraining.observing import observe, serves_since
+from deepfake_lightning.retraining.record import Loops
+from deepfake_lightning.retraining.triggers import LastLoop
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture
+def place(production, crop_bundle):
+    """Return the workspace, with v1.0.0 in the registry."""
+    for version in ("v1.0.0", "v1.1.0"):
+        register_bundle(Registry(production.workspace), crop_bundle.folder, Wish(version))
+    return production.workspace
+
+
+def seen(production, now_us=2_000_000_000_000_000):
+    return observe(production.log, production.workspace, "production", "v1.0.0", now_us=now_us)
+
+
+def test_news_count_from_the_latest_loop_that_did_not_fail(place, production):
+    registered = seen(production)
+    assert registered.last is None
+    loops, ends = Loops(place), {}
+    for number, outcome in enumerate(("done", "refused", "failed", None)):
+        at = 1_900_000_000_000_000 + number * HOUR_US
+        record = loops.begin("production", "v1.0.0", "ada", {}, at)
+        update = {"outcome": outcome, "finished_us": at + 60_000_000 if outcome else None}
+        loops.keep(record.model_copy(update=update))
+        ends[outcome] = at
+    found = seen(production)
+    assert found.since_us == ends["refused"] > registered.since_us
+    assert found.last == LastLoop(ends["failed"] + 60_000_000, "failed")
+
+
+def test_files_count_by_when_they_came_here(place, production, write_picture):
+    write_picture(place.data / "images" / "fake" / "a.jpg")
+    assert seen(production).files == 1
+    at = Path(place.data / "images/fake/a.jpg").stat().st_ctime_ns // 1000
+    record = Loops(place).begin("production", "v1.0.0", "ada", {}, at)
+    Loops(place).keep(record.model_copy(update={"outcome": "done", "finished_us": at}))
+    assert seen(production).files == 0
+
+
+def test_drift_counts_once_confirmed_and_new(place, production):
+    def keep(start_us, confirmed):
+        record = DriftRecord("production", "v1.0.0", start_us, start_us + HOUR_US, 600, 0.7, True,
+                             confirmed, (), None, ("brightness moved from 90 to 140",))  # fmt: skip
+        keep_record(production.log, record)
+
+    start = seen(production).since_us
+    keep(start, confirmed=False)
+    assert seen(production).drift == ()
+    keep(start + HOUR_US, confirmed=True)
+    assert seen(production).drift == ("brightness moved from 90 to 140",)
+    record = Loops(place).begin("production", "v1.0.0", "ada", {}, start + 3 * HOUR_US)
+    Loops(place).keep(record.model_copy(update={"outcome": "done", "finished_us": start}))
+    assert seen(production).drift == ()
+
+
+def test_a_version_serves_since_it_came_back(place):
+    environment = Environment(place, "production")
+    for version in ("v1.0.0", "v1.1.0", "v1.0.0"):
+        environment.change(environment.record(), whole(version), Act("deploy"))
+    changes = environment.history.done("production")
+    since = serves_since(place, "production", "v1.0.0")
+    assert since is not None
+    assert abs(since / 1e6 - datetime.fromisoformat(
+        changes[-1].at).timestamp()) < 0.001  # fmt: skip
+    assert serves_since(place, "production", "v1.1.0") is None
