@@ -42,9 +42,9 @@ PRODUCTION = Scope("production")
 
 # Which requests are drawn, and labelled, follows from their row numbers: the same each time.
 _DRAW = """
-INSERT INTO review_queue (request_id, ts_us, environment, version, probability, stratum)
-SELECT id, ts_us, environment, version, 0.02, CASE rowid % 3 WHEN 0 THEN '0-0.1' WHEN 1 THEN
-'0.1-0.3' ELSE '0.3-0.7' END FROM requests WHERE rowid % 50 = 0"""
+INSERT INTO review_queue (request_id, ts_us, environment, media_type, version, probability,
+stratum) SELECT id, ts_us, environment, media_type, version, 0.02, CASE rowid % 3 WHEN 0 THEN
+'0-0.1' WHEN 1 THEN '0.1-0.3' ELSE '0.3-0.7' END FROM requests WHERE rowid % 50 = 0"""
 _REVIEW = """
 INSERT INTO labels (request_id, ts_us, label, by, source)
 SELECT request_id, ts_us + 7200000000, rowid % 2, 'reviewer', 'review'

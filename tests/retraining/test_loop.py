@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.deployment.chain import verify_history
 from deepfake_lightning.deployment.environment import Environment, main_version
 from deepfake_lightning.errors import DataError, StorageError, UsageError
@@ -23,12 +24,12 @@ from deepfake_lightning.retraining.loop import Setting, look, retrain
 from deepfake_lightning.retraining.policy import RetrainPolicy, Train
 from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.retraining.steps import Refused
-from deepfake_lightning.schemas import read_manifest
+from deepfake_lightning.schemas import read_manifest, write_manifest
 from deepfake_lightning.storage import lock
 
 LATER_US = 1_800_100_000_000_000  # than the labels
 EASY_GATE = """
-data: {items: 1, groups: 1}
+data: {items: 1, groups: 1, manifest: GATE}
 floors: {auroc: null, recall: null, false_alarms: null, ece: null}
 methods: {floors: {auroc: null, recall: null}}
 against: {margins: {auroc: 1.0}}
@@ -45,7 +46,15 @@ def setting(deployed):
     place = deployed.workspace
     rules = place.deployment / "policy" / "gate.yaml"
     rules.parent.mkdir(parents=True)
-    rules.write_text(EASY_GATE)
+    gate = place.data / "gate"
+    for number in range(6):
+        for name in ("real", "fake"):
+            deployed.write_picture(gate / name / f"{number}.jpg", seed=700 + number,
+                                   fake=name == "fake")  # fmt: skip
+    manifest = read_media(gate)
+    write_manifest(manifest.with_rows(manifest.rows.assign(split="gate"), "given"),
+                   gate / "manifest.csv")  # fmt: skip
+    rules.write_text(EASY_GATE.replace("GATE", str(gate / "manifest.csv")))
     how = Train(flags={"trainer.max_epochs": 1})
     policy = RetrainPolicy(train=how, margin=0.99)
     return Setting(place, "production", deployed.place, policy, "ada", 1, clock=lambda: LATER_US)

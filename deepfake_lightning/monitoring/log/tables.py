@@ -108,12 +108,16 @@ review_queue = Table(
     Column("request_id", ForeignKey(requests.c.id, ondelete="CASCADE"), primary_key=True),
     Column("ts_us", BigInteger, nullable=False),
     Column("environment", Text),
+    Column("media_type", Text),
     Column("version", Text, nullable=False),
     Column("probability", Double, nullable=False),
     Column("stratum", Text, nullable=False),
     Index("review_queue_ts_us", "ts_us"),
     # What was drawn of each stratum is counted from this one alone, without sorting.
-    Index("review_queue_drawn", "version", "stratum", "ts_us", "environment", "probability"),
+    Index(
+        "review_queue_drawn",
+        *("version", "stratum", "ts_us", "environment", "media_type", "probability"),
+    ),
 )
 
 # What was found of drift in the window of a version's requests; the record is JSON.

@@ -26,7 +26,9 @@ _ITEM = tuple(field.name for field in fields(ItemScore))
 _of_request: Callable[[LoggedRequest], tuple[Any, ...]] = attrgetter(*_REQUEST)
 _of_item: Callable[[ItemScore], tuple[Any, ...]] = attrgetter(*_ITEM)
 
-_DRAWN = ("request_id", "ts_us", "environment", "version", "probability", "stratum")
+_OF_DRAWN = ("id", "ts_us", "environment", "media_type", "version")
+_DRAWN = ("request_id", *_OF_DRAWN[1:], "probability", "stratum")
+_of_drawn: Callable[[LoggedRequest], tuple[Any, ...]] = attrgetter(*_OF_DRAWN)
 
 Shadow = tuple[str, ItemScore]
 Draw = Callable[[LoggedRequest], tuple[float, str] | None]
@@ -72,7 +74,7 @@ def write_rows(
     _insert(connection, item_scores, ("request_id", *_ITEM), scores)
     if draw is not None:
         _insert(connection, review_queue, _DRAWN, [
-            (row.id, row.ts_us, row.environment, row.version, *found)
+            (*_of_drawn(row), *found)
             for row in rows if (found := draw(row)) is not None
         ])  # fmt: skip
     changed = [row.ts_us for row in rows] + [times[request] for request, _ in items]

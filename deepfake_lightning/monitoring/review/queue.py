@@ -202,9 +202,7 @@ def states_of(
 
 
 def _queue() -> Any:
-    return select(
-        *drawn.c, requests.c.verdict, requests.c.media_type, item_scores.c.score
-    ).select_from(
+    return select(*drawn.c, requests.c.verdict, item_scores.c.score).select_from(
         drawn.join(requests, requests.c.id == drawn.c.request_id).outerjoin(
             item_scores,
             and_(

@@ -14,7 +14,6 @@ from deepfake_lightning.monitoring.log.rollups import HOUR_S, HOUR_US
 from deepfake_lightning.monitoring.log.tables import (
     item_scores,
     labels,
-    requests,
     review_queue,
     rollups,
 )
@@ -194,9 +193,6 @@ def _within(
     if scope.environment is not None:
         wanted.append(review_queue.c.environment == scope.environment)
     if scope.media_type is not None:
-        known = requests.c.media_type == scope.media_type
-        if scope.media_type == UNKNOWN:
-            known = requests.c.media_type.is_(None)
-        of_kind = (requests.c.id == review_queue.c.request_id) & known
-        wanted.append(select(1).where(of_kind).correlate(review_queue).exists())
+        known = None if scope.media_type == UNKNOWN else scope.media_type
+        wanted.append(review_queue.c.media_type.is_not_distinct_from(known))
     return wanted

@@ -17,12 +17,13 @@ def upgrade() -> None:
         ),
         sa.Column("ts_us", sa.BigInteger, nullable=False),
         sa.Column("environment", sa.Text),
+        sa.Column("media_type", sa.Text),
         sa.Column("version", sa.Text, nullable=False),
         sa.Column("probability", sa.Double, nullable=False),
         sa.Column("stratum", sa.Text, nullable=False),
     )  # fmt: skip
     op.create_index("review_queue_ts_us", "review_queue", ["ts_us"])
-    counted = ["version", "stratum", "ts_us", "environment", "probability"]
+    counted = ["version", "stratum", "ts_us", "environment", "media_type", "probability"]
     op.create_index("review_queue_drawn", "review_queue", counted)
     op.create_index("labels_source", "labels", ["source", "request_id"])
     op.create_table(
