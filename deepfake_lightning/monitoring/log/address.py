@@ -13,6 +13,7 @@ from deepfake_lightning.errors import UsageError
 
 BUSY_MS = 5000  # a writer waits this long for another one's lock
 WRITES = "log_writes"  # option of an engine
+CONNECT_SECONDS = 10  # else a server that hangs keeps who asks it waiting for minutes
 _KINDS = ("sqlite", "postgresql")
 
 
@@ -46,7 +47,9 @@ def connect(url: URL) -> Engine:
         UsageError: this kind of database is not known, or there is no driver for it.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        told = url.get_backend_name() == "sqlite" or "connect_timeout" in url.query
+        waits = {} if told else {"connect_timeout": CONNECT_SECONDS}
+        engine = create_engine(url, pool_pre_ping=True, connect_args=waits)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise UsageError(
             f"there is no driver for the prediction log's database ({url.drivername})",

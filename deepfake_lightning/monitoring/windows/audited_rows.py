@@ -173,13 +173,17 @@ def _judged(connection: Connection, period: Period, scope: Scope) -> dict[str, J
 
 
 def _judgement(rows: list[Any]) -> Judged:
+    first = rows[0]
+    if len(rows) == 1:  # most of them
+        delay = (first.ts_us - first.asked_us) / 1e6
+        return Judged(first.stratum, first.probability, first.label, delay)
     said = [Label(**{name: getattr(row, name) for name in _OF_LABEL}) for row in rows]
     label = settled(said)
     since = len(said)  # opinions from which on it has been so: later ones may agree
     while since > 1 and settled(said[: since - 1]) == label:
         since -= 1
-    delay = (said[since - 1].ts_us - rows[0].asked_us) / 1e6
-    return Judged(rows[0].stratum, rows[0].probability, label, delay)
+    delay = (said[since - 1].ts_us - first.asked_us) / 1e6
+    return Judged(first.stratum, first.probability, label, delay)
 
 
 def _within(

@@ -41,6 +41,7 @@ def bundle_with(crop_bundle, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_new_bundles_pictures_are_means_over_items(frame_bundle):
     """Its clips have several pictures each, as the log has one mean of each clip."""
     bundle = load_bundle(frame_bundle.folder)
