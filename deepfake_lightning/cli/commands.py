@@ -309,6 +309,4 @@ COMMANDS: dict[str, Command] = {
 }
 
 # What the README's table says is to come.
-PLANNED = frozenset(
-    {"explain"}
-)
+PLANNED = frozenset({"explain"})
