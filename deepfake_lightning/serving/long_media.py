@@ -67,7 +67,7 @@ def _log(service: Service, job: Job, scored: Found | None) -> None:
     error = job.error.code if job.error else None
     row = LoggedRequest(
         id=job.id,
-        ts_us=job.created_us,
+        ts_us=finished,  # who watches the last minutes has to see it, however long it took
         version=job.version,
         bundle=job.digest,
         route=PATH,

@@ -52,6 +52,6 @@ def _refusal(scope: Scope) -> Refusal | None:
 def _is_foreign(scope: Scope) -> bool:
     origins = [value for name, value in scope["headers"] if name == b"origin"]
     site = header(scope, b"sec-fetch-site")
-    if site and site not in (b"same-origin", b"none"):
-        return True
+    if site:  # the browser has compared them, and knows a proxy's name
+        return site not in (b"same-origin", b"none")
     return any(one.rpartition(b"://")[2] != header(scope, b"host") for one in origins)

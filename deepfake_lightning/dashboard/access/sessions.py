@@ -13,9 +13,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlencode
 
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepfake_lightning.monitoring.log import new_request_id
@@ -97,11 +97,8 @@ class Sessions:
 
 def cookie_of(scope: Scope) -> str:
     """Return the session's cookie; nothing without one."""
-    try:
-        found = SimpleCookie(header(scope, b"cookie").decode("latin-1")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    # Other programs of this machine set cookies, too, which Python's own parser may stumble over.
+    return cookie_parser(header(scope, b"cookie").decode("latin-1")).get(COOKIE, "")
 
 
 def _login(scope: Scope) -> bytes:

@@ -129,21 +129,29 @@ class MediaKeeper:
                 pause = _PAUSE_SECONDS if self._fault else _WAIT_SECONDS
                 self._changed.wait_for(lambda: self._closing, pause)
                 closing = self._closing
-            try:
-                self._write()
-                if time.monotonic() - self._swept > _SWEEP_SECONDS:
-                    self._room.sweep(self._clock())
-                    self._swept = time.monotonic()
-                self._say(None)
-            except StorageError as error:
-                self._say(error.what)
-            except Exception as error:  # the thread must not end before its time
-                self._say(repr(error))
+            faults = [self._fault_of(self._sweep), self._fault_of(self._write)]
+            self._say(next((one for one in faults if one), None))
             if closing:
                 with self._changed:
                     left = [self._let_go(name) for name in list(self._waiting)]
                 self._lose([one for one in left if one], "the server ends")
                 return
+
+    @staticmethod
+    def _fault_of(action: Callable[[], None]) -> str | None:
+        """Return what went wrong; on a full disk, what is too old has to go all the same."""
+        try:
+            action()
+        except StorageError as error:
+            return error.what
+        except Exception as error:  # the thread must not end before its time
+            return repr(error)
+        return None
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > _SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._room.sweep(self._clock())
 
     def _is_due(self) -> bool:
         return self._closing or bool(self._waiting)

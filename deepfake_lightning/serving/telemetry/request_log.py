@@ -87,7 +87,7 @@ def _predicted(
         bytes=exchange.size,
         latency_us=round(1e6 * seconds),
         error=exchange.error,
-        environment=exchange.environment,
+        environment=exchange.environment or service.settings.environment,
         experiment=exchange.experiment,
         client=exchange.caller.name if exchange.caller else None,
         variant="serving",

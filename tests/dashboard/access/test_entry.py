@@ -57,6 +57,20 @@ def test_a_token_opens_a_session_that_scripts_cannot_read(asking):
     assert asking.get("/", headers=HTML).status_code == 200
 
 
+def test_cookies_of_other_programs_are_in_nobodys_way(asking):
+    log_in(asking)
+    for other in ('prefs={"a":1}', "x[1]=2", "broken"):
+        both = f"{other}; {COOKIE}={asking.cookies[COOKIE]}"
+        assert asking.get("/", headers={"Cookie": both}).status_code == 200
+
+
+def test_behind_a_proxy_the_browser_says_whose_page_it_is(asking):
+    log_in(asking)
+    sent = {"Origin": "https://dash.example", "Sec-Fetch-Site": "same-origin"}
+    answer = asking.post("/_dash-update-component", json=CALL, headers=sent)
+    assert answer.status_code != 403
+
+
 def test_a_session_ends(asking):
     log_in(asking)
     cookie = asking.cookies[COOKIE]
