@@ -163,7 +163,7 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 
 def test_the_table_says_what_works() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| (works|not yet)", README, re.MULTILINE)
-    groups = "abtest|bundle|canary|data|log|registry|token"
+    groups = "abtest|alerts|bundle|canary|data|feedback|log|registry|token"
     names = {
         re.match(rf"(({groups}) )?[a-z]+", command).group(0): state  # type: ignore[union-attr]
         for cell, state in rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from deepfake_lightning.cli.monitor_reading import sum_up
+from deepfake_lightning.cli.monitor_reading import missing, sum_up
 from deepfake_lightning.cli.printable import say
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring.alerts import AlertRound, check_alerts
@@ -60,9 +60,9 @@ def _drift(
 ) -> tuple[list[DriftRecord], str | None]:
     """Return the windows that were judged, and what went wrong: alerts are judged all the same."""
     try:
-        with sole_round(workspace, seconds=_WAIT_S), opened(place) as (log, _):
-            if log is None:  # the alerts tell why
-                return [], None
+        with sole_round(workspace, seconds=_WAIT_S), opened(place) as (log, why):
+            if log is None:
+                return [], why or f"{missing(place).what}: start a server, or pass --log"
             sum_up(log)
             found = check_drift(
                 log, workspace, environment=environment, now_us=now_us,

@@ -86,6 +86,15 @@ def is_there(place: str | Path) -> bool:
     return (isinstance(place, str) and "://" in place) or Path(place).is_file()
 
 
+def missing(place: str | Path) -> UsageError:
+    """Return what is to be said where there is no log."""
+    return UsageError(
+        f"there is no prediction log at {place}",
+        why="no server has answered a request of this workspace yet",
+        next_step="deepfake-lightning serve --env production; or pass --workspace or --log",
+    )
+
+
 @contextmanager
 def existing(place: str | Path) -> Iterator[PredictionLog]:
     """Open a log, and make none.
@@ -95,11 +104,7 @@ def existing(place: str | Path) -> Iterator[PredictionLog]:
         StorageError: it cannot be opened.
     """
     if not is_there(place):
-        raise UsageError(
-            f"there is no prediction log at {place}",
-            why="no server has answered a request of this workspace yet",
-            next_step="deepfake-lightning serve --env production; or pass --workspace or --log",
-        )
+        raise missing(place)
     with PredictionLog(place) as log:
         yield log
 

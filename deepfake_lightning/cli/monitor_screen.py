@@ -25,8 +25,9 @@ _MOST_ALERTS, _LATEST, _WITH_IDS = 4, 10, 110
 
 
 def screen(
-    shown: Shown, *, width: int, height: int | None, fault: str | None = None
-) -> RenderableType:
+    shown: Shown, *, width: int, height: int | None, fault: str | None = None,
+    told: str | None = None,
+) -> RenderableType:  # fmt: skip
     """Return all of it.
 
     Args:
@@ -34,8 +35,9 @@ def screen(
         width: columns there are.
         height: lines there are; None: as many as it takes.
         fault: what fails at the moment.
+        told: the last message of an alert that was sent here.
     """
-    upper = [*_head(shown, fault), *_alerts(shown), *traffic(shown), *verdicts(shown)]
+    upper = [*_head(shown, fault), *_alerts(shown), *_told(told), *traffic(shown), *verdicts(shown)]
     lower = [*quality(shown), *_drift(shown)]
     ruler = Console(width=width, file=StringIO())
     taken = len(ruler.render_lines(Group(*upper, *lower)))
@@ -43,17 +45,24 @@ def screen(
     return Group(*upper, *lower, *_latest(shown, room, ids=width >= _WITH_IDS))
 
 
-def empty(place: str | Path, scope: Scope, fault: str | None = None) -> RenderableType:
+def empty(
+    place: str | Path, scope: Scope, fault: str | None = None, told: str | None = None
+) -> RenderableType:
     """Return what is shown while there is no log."""
     lines = [Text(f"{scope.environment}: no prediction log yet", "bold")]
     lines.append(_plain(fault or f"there is none at {place}"))
     lines.append(_plain(f"start a server:  deepfake-lightning serve --env {scope.environment}"))
     lines.append(_plain("or say where the log is:  deepfake-lightning monitor --log PATH_OR_URL"))
+    lines += _told(told)
     return Group(*lines)
 
 
 def _plain(words: str, style: str = "") -> Text:
     return Text(printable(words), style, no_wrap=True, overflow="ellipsis")
+
+
+def _told(told: str | None) -> list[Text]:
+    return [_plain(f"message, {told}")] if told else []
 
 
 def _head(shown: Shown, fault: str | None) -> Iterator[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -20,6 +21,8 @@ from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
     from deepfake_lightning.retraining.loop import Ended, Setting
+
+logger = logging.getLogger(__name__)
 
 REFUSED = 4
 _LATE_SECONDS = 3600
@@ -46,7 +49,11 @@ def retrain(
     new labelled media, adds them to the training's data, trains, registers the next version, holds
     it against the old one (on the test split, and on new items that were not trained on), and
     deploys it to staging, or further as the policy says. What serves goes on until then, and
-    whatever fails. Interrupted or killed, the next call goes on where it was.
+    whatever fails. Interrupted or killed, the next call goes on where it was; killed five times at
+    one step, it is given up, which the channels of the alerts are told.
+
+    Media that were collected stay with a loop that is done: its version was trained on them. They
+    are removed where a loop is refused or fails for good, and of requests that were erased.
 
     It is meant for a timer: configs/retrain.service and configs/retrain.timer are units for
     systemd; for cron, each hour at 7 past, it is
@@ -184,6 +191,8 @@ def _attempt(console: Console, setting: Setting, json: bool) -> None:
         _once(console, setting, None, False, json)
     except DeepfakeLightningError as error:
         say(Console(stderr=True), [f"error: {error}"])
+    except Exception:  # a watch that ends by one fault is a watch that nobody keeps
+        logger.exception("this look failed; the next one is made all the same")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

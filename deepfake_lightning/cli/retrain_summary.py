@@ -173,6 +173,7 @@ def _results(step: str, result: Mapping[str, Any]) -> Iterator[str]:
     if step == "collect":
         yield f"{result['items']:,} items"
         yield from (f"held: {one}" for one in result["held"])
+        yield from (f"left out, {number:,}: {why}" for why, number in result["left_out"].items())
     elif step == "merge":
         for what, name in (("train", "to train on"), ("slice", "in the new slice")):
             yield f"{sum(result[what].values()):,} {name}"

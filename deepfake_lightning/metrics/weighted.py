@@ -12,6 +12,8 @@ item of each class is reckoned with, of the largest weight, whose placement is n
 ``_UNSEEN`` of the way. That was found by simulation (then 90 % and more), and makes no difference
 where weights are alike.
 
+Balanced accuracy has the interval that those of recall and of fpr make (:func:`balanced`).
+
 Real is False, fake is True; what the data leave undefined is None.
 """
 
@@ -21,6 +23,7 @@ import numpy as np
 
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.metrics.checks import BoolArray, Float64Array
+from deepfake_lightning.metrics.gaps import share_gap
 from deepfake_lightning.metrics.shares import SAME, Interval, share_ends
 from deepfake_lightning.metrics.unanimity import between, sure
 
@@ -58,21 +61,31 @@ def weighted_quality(
     _check(weights, called, fake)
     every = np.ones(len(weights), np.bool_)
     hit = called & fake
-    of_fakes, of_reals = _ratio(hit, fake, weights), _ratio(called & ~fake, ~fake, weights)
     found = {
         "accuracy": _ratio(called == fake, every, weights),
         "precision": _ratio(hit, called, weights),
-        "recall": of_fakes,
-        "fpr": of_reals,
+        "recall": _ratio(hit, fake, weights),
+        "fpr": _ratio(called & ~fake, ~fake, weights),
         "f1": _ratio(_number(hit) * 2, _number(called) + _number(fake), weights),
-        "balanced_accuracy": None,
     }
-    if of_fakes is not None and of_reals is not None:
-        value = (of_fakes.value + 1 - of_reals.value) / 2
-        residuals = (of_fakes.residuals - of_reals.residuals) / 2
-        informing = of_fakes if of_fakes.informing.sum() < of_reals.informing.sum() else of_reals
-        found["balanced_accuracy"] = _Linear(value, residuals, informing.informing)
-    return {name: _interval(one, weights, level) for name, one in found.items()}
+    intervals = {name: _interval(one, weights, level) for name, one in found.items()}
+    # Residuals of a class whose share is 0 or 1 are 0, while its own interval is not.
+    return {**intervals, "balanced_accuracy": balanced(intervals["recall"], intervals["fpr"])}
+
+
+def balanced(recall: Interval, fpr: Interval) -> Interval:
+    """Balanced accuracy, (1 + recall - fpr) / 2, with the interval that those of both make.
+
+    Args:
+        recall: share of the fakes that are called fake.
+        fpr: share of the reals, of other items.
+
+    Returns:
+        In [0, 1], by :func:`~deepfake_lightning.metrics.share_gap`: undefined where either is.
+    """
+    gap = share_gap(recall, fpr)
+    ends = (None if end is None else (1 + end) / 2 for end in (gap.value, gap.low, gap.high))
+    return Interval(*ends)
 
 
 def weighted_share(hits: BoolArray, weights: Float64Array, *, level: float = 0.95) -> Interval:

@@ -1,14 +1,14 @@
 """New labelled media for a training: from requests whose media are kept, and from dropped files.
 
 Everything that is not in the training data yet is collected, not only what came since the latest
-loop: what a loop that came to nothing has used is not lost. Media are linked, or copied where they
-cannot be, into the loop's own folder, under the ids of their requests, so that
-:mod:`~deepfake_lightning.retraining.erasing` finds them.
+loop: what a loop that came to nothing has used is not lost. Media of requests are linked, or copied
+where they cannot be, into the loop's own folder, under the ids of their requests, so that
+:mod:`~deepfake_lightning.retraining.erasing` finds them. Dropped files are copied: a link would
+change when they came, as :mod:`~deepfake_lightning.retraining.dropped` sees it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections import Counter
@@ -22,7 +22,7 @@ from deepfake_lightning.monitoring.drift import read_drift
 from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.review import media_folder
 from deepfake_lightning.monitoring.review.media_files import media_in
-from deepfake_lightning.retraining.dropped import DroppedFile, dropped_files
+from deepfake_lightning.retraining.dropped import DroppedFile, dropped_files, key_of
 from deepfake_lightning.retraining.labelled import Labelled, LabelledRequest, read_labelled
 from deepfake_lightning.retraining.policy import Kind, RetrainPolicy
 from deepfake_lightning.storage import Workspace
@@ -39,7 +39,7 @@ class NewItem:
     """A labelled picture or clip.
 
     Attributes:
-        key: the request's id, or the first half of the SHA-256 of a file's path.
+        key: the request's id, or ``file-`` and half of the SHA-256 of a file's path.
         label: 0 real, 1 fake.
         kind: see :data:`~deepfake_lightning.retraining.policy.Kind`.
         media_type: ``image`` or ``video``.
@@ -161,7 +161,7 @@ def kind_of(one: LabelledRequest, windows: Mapping[str, Sequence[tuple[int, int]
 
 
 def take_media(found: NewItems, folder: Path) -> NewItems:
-    """Link or copy the media of items into a folder; return the items with the names there.
+    """Link media of requests and copy files into a folder; return the items with the names there.
 
     What is gone by now is left out. Done again, it takes what is missing.
 
@@ -174,7 +174,7 @@ def take_media(found: NewItems, folder: Path) -> NewItems:
         for one in found.items:
             source = Path(one.media)
             name = f"{one.key}{source.suffix.lower()}"
-            if _take(source, folder / name):
+            if _take(source, folder / name, link=one.request):
                 items.append(NewItem(**{**asdict(one), "media": name}))
             else:
                 left_out["their media were removed meanwhile"] += 1
@@ -191,28 +191,33 @@ def items_of(record: Mapping[str, Any]) -> list[NewItem]:
     return [NewItem(**one) for one in record["items"]]
 
 
-def _take(source: Path, target: Path) -> bool:
+def _take(source: Path, target: Path, *, link: bool) -> bool:
     if target.exists():
         return True
     aside = target.with_name(f".{target.name}")
     aside.unlink(missing_ok=True)
     try:
-        os.link(source, aside)
+        if not (link and _linked(source, aside)):
+            shutil.copyfile(source, aside)
     except FileNotFoundError:
         return False
-    except OSError:  # another disk, or one without links
-        try:
-            shutil.copyfile(source, aside)
-        except FileNotFoundError:
-            return False
     aside.rename(target)
     return True
 
 
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        return False
+    return True
+
+
 def _of_file(one: DroppedFile) -> NewItem:
-    key = hashlib.sha256(str(one.path).encode()).hexdigest()[:32]
-    return NewItem(key, one.label, "files", one.media_type, one.changed_us, str(one.path),
-                   request=False, fields=one.fields)  # fmt: skip
+    return NewItem(key_of(one.path), one.label, "files", one.media_type, one.changed_us,
+                   str(one.path), request=False, fields=one.fields)  # fmt: skip
 
 
 def _drifted(log: LogDatabase, environment: str) -> dict[str, list[tuple[int, int]]]:

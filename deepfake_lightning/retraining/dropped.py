@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ def new_files(workspace: Workspace, since_us: int) -> list[Path]:
     found = [path for name in FOLDERS if (workspace.data / name).is_dir()
              for path in media_below(workspace.data / name)]  # fmt: skip
     return [path for path in found if _changed_us(path) > since_us]
+
+
+def key_of(path: Path) -> str:
+    """Return what a file is called among collected items: no request has such an id."""
+    return f"file-{hashlib.sha256(str(path).encode()).hexdigest()[:32]}"
 
 
 def dropped_files(

@@ -1,9 +1,13 @@
 """What was collected of a request goes when the request is erased.
 
-A loop keeps media and crops under the ids of their requests. Before a training begins, what is no
-longer in the log is removed, and the data are merged anew without it; each later look removes what
-was erased since from the loops that are over, too. What the log has let go by its age alone
-(``log prune``) is not erased: of that the log cannot tell, and :func:`forget` removes it by its id.
+A loop keeps media and crops under the ids of their requests. Before a training begins, what was
+erased meanwhile is removed, and the data are merged anew without it; each later retraining removes
+what was erased since from the loops that are over, too. Erased is what the log has noted so
+(:mod:`deepfake_lightning.monitoring.log.erased`), and not what it does not hold: it may have let it
+go by its age (``log prune``), or be another log.
+
+Media and crops of a loop that is done stay, as the data that its version was trained on. Those of
+one that was refused, or failed for good, go at once (:func:`clear_closed`).
 """
 
 from __future__ import annotations
@@ -12,41 +16,24 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from sqlalchemy import select
-
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring.log.database import LogDatabase
+from deepfake_lightning.monitoring.log.erased import erased_among
 from deepfake_lightning.monitoring.log.request_ids import time_of
-from deepfake_lightning.monitoring.log.tables import log_state, requests
 from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.storage import Workspace
 
 MEDIA, CUT = "media", "cut"
-_AT_A_TIME = 500  # SQLite allows a statement 999 parameters, or more
 
 
-def gone(log: LogDatabase, request_ids: Iterable[str], *, erased_only: bool = False) -> set[str]:
-    """Return those of some requests that the log does not hold any more.
-
-    Args:
-        log: of the requests.
-        request_ids: of which.
-        erased_only: leave out those that are so old that pruning may have removed them.
+def gone(log: LogDatabase, request_ids: Iterable[str]) -> set[str]:
+    """Return those of some requests that the log has noted as erased.
 
     Raises:
         StorageError: the log could not be read.
     """
-    names = sorted(set(request_ids))
-    there: set[str] = set()
     with log.reading() as connection:
-        for start in range(0, len(names), _AT_A_TIME):
-            some = requests.c.id.in_(names[start : start + _AT_A_TIME])
-            there.update(connection.scalars(select(requests.c.id).where(some)))
-        pruned_us = connection.scalar(select(log_state.c.pruned_before_us)) or 0
-    missing = set(names) - there
-    if erased_only:
-        missing = {name for name in missing if (time_of(name) or 0) >= pruned_us}
-    return missing
+        return erased_among(connection, request_ids, hold=False)
 
 
 def requests_of(folder: Path) -> set[str]:
@@ -90,7 +77,7 @@ def sweep(workspace: Workspace, log: LogDatabase) -> int:
     """
     folders = {path: requests_of(path) for path in Loops(workspace).root.glob("[0-9]*")}
     names = set().union(*folders.values())
-    erased = gone(log, names, erased_only=True) if names else set()
+    erased = gone(log, names)
     return sum(remove(path, held & erased) for path, held in folders.items())
 
 
@@ -106,3 +93,35 @@ def forget(workspace: Workspace, request_id: str) -> int:
     if time_of(request_id) is None:  # no server gave it, and it must not be read as a pattern
         return 0
     return sum(remove(path, [request_id]) for path in Loops(workspace).root.glob("[0-9]*"))
+
+
+def clear_closed(workspace: Workspace) -> None:
+    """Remove media and crops of loops that came to nothing and are not gone on with.
+
+    A version may serve in spite of that. Where another loop started from it, its data stay.
+
+    Raises:
+        StorageError: they cannot be removed.
+        DataError: the record of a loop is damaged.
+    """
+    loops = Loops(workspace)
+    every = loops.all()
+    bases = {one.base for one in every}
+    latest = {one.environment: one for one in every}
+    for one in every:
+        going = one is latest[one.environment] and one.goes_on
+        if one.outcome in ("refused", "failed") and not going and one.version not in bases:
+            _clear(loops.folder(one.number))
+
+
+def _clear(folder: Path) -> None:
+    try:
+        for place in (folder / MEDIA, folder / CUT):
+            if place.is_dir():
+                shutil.rmtree(place)
+    except OSError as error:
+        raise StorageError(
+            f"media in {folder} cannot be removed: {error.strerror or error}",
+            why="nothing is trained on them any more, and they show people",
+            next_step="fix permissions there, then run the command again",
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,10 @@ class LabelPolicy(BaseModel):
         effect: contradictions beyond what is expected of the others, as a share, before labels
             are held.
         alpha: chance that any honest client's labels are held, in one check.
+        unchecked: what becomes of labels of clients that nothing can be held against: the only one,
+            without reviews; one with fewer than ``least`` clear labels; items without features.
+            Imports are a client of whoever imports, and treated alike. ``hold``: they wait for
+            reviews; who wants them to train without one says ``train``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,3 +30,4 @@ class LabelPolicy(BaseModel):
     honest_errors: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     effect: Annotated[float, Field(gt=0, lt=1)] = 0.2
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    unchecked: Literal["train", "hold"] = "hold"

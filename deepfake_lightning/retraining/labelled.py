@@ -1,14 +1,14 @@
 """What requests really were, as far as their labels may be trusted.
 
 What reviewers agree on counts. What callers say counts where no reviewer has looked, all of them
-say the same, and none of those whose labels
-:mod:`~deepfake_lightning.retraining.label_checks` holds is among them.
+say the same, and they are not among those whose labels
+:mod:`~deepfake_lightning.retraining.label_checks` holds, or could not check yet.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ NO_TOKEN = "(no token)"
 """All who give feedback without a token: what they call themselves tells nobody apart."""
 
 HELD = "held: of clients that contradict all others"
+UNCHECKED = "held: nothing to check them against yet; review some (feedback review)"
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,12 @@ def read_labelled(log: LogDatabase, environment: str, policy: LabelPolicy) -> La
         about[row.request_id] = row
     clients = _checked(about, said, policy)
     held = {one.client for one in clients if one.held}
+    checked = None
+    if policy.unchecked == "hold":
+        checked = {one.client for one in clients if one.pattern != "unchecked"}
     found, left_out = [], Counter[str]()
     for name, row in about.items():
-        label, reason = judged(said[name], held)
+        label, reason = judged(said[name], held, checked)
         if label is None:
             left_out[reason] += 1
             continue
@@ -109,26 +113,32 @@ def read_labelled(log: LogDatabase, environment: str, policy: LabelPolicy) -> La
                     dict(left_out), clients)  # fmt: skip
 
 
-def judged(said: Sequence[Label], held: Iterable[str] = ()) -> tuple[Literal[0, 1] | None, str]:
+def judged(
+    said: Sequence[Label], held: Collection[str] = (), checked: Collection[str] | None = None
+) -> tuple[Literal[0, 1] | None, str]:
     """Return what a request was by its labels, and why: ``reviewed``, ``told``, or why not.
 
     Args:
         said: all labels of it.
         held: clients whose labels do not count.
+        checked: clients whose labels could be checked; those of others do not count. None: all.
     """
     if any(one.source == "review" for one in said):
         agreed = settled(said)
         if agreed is None:
             return None, "reviewers disagree"
         return (None, "reviewers cannot tell") if agreed == -1 else (agreed, "reviewed")
-    held = set(held)
     latest = {client_of(one): one.label for one in sorted(said, key=lambda one: one.ts_us)}
-    counted = {label for client, label in latest.items() if client not in held and label != -1}
+    told = {client: label for client, label in latest.items() if label != -1}
+    free = told.keys() - set(held)
+    counted = {told[client] for client in free if checked is None or client in checked}
     if len(counted) > 1:
         return None, "clients contradict each other"
     if counted:
         return (1 if counted == {1} else 0), "told"
-    return None, HELD if held & latest.keys() else "no label"
+    if free:
+        return None, UNCHECKED
+    return None, HELD if told else "no label"
 
 
 def client_of(label: Label) -> str:
@@ -160,7 +170,10 @@ def _rows(log: LogDatabase, environment: str) -> list[Any]:
 def _checked(
     about: Mapping[str, Any], said: Mapping[str, Sequence[Label]], policy: LabelPolicy
 ) -> tuple[ClientFinding, ...]:
-    """Return the worst finding of each client: features of two detectors cannot be compared."""
+    """Return the worst finding of each client: features of two detectors cannot be compared.
+
+    One of a detector by which it could be checked goes before one by which it could not.
+    """
     by_bundle: dict[str, list[str]] = defaultdict(list)
     for name, row in about.items():
         if row.projection is not None:
@@ -170,9 +183,13 @@ def _checked(
         given = _given(names, about, said)
         for one in check_clients(given, policy) if given is not None else ():
             before = found.get(one.client)
-            if before is None or one.held or (not before.held and before.labels < one.labels):
+            if before is None or _weight(before) < _weight(one):
                 found[one.client] = one
     return tuple(sorted(found.values(), key=lambda one: (not one.held, one.client)))
+
+
+def _weight(one: ClientFinding) -> tuple[bool, bool, int]:
+    return one.held, one.pattern != "unchecked", one.labels
 
 
 def _given(

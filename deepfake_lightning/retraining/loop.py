@@ -21,10 +21,16 @@ from deepfake_lightning.registry.registering import user
 from deepfake_lightning.retraining.alerting import tell_failure
 from deepfake_lightning.retraining.base import Base, base_of, serving
 from deepfake_lightning.retraining.collecting import NewItems, find_new
-from deepfake_lightning.retraining.erasing import sweep
+from deepfake_lightning.retraining.erasing import clear_closed, sweep
 from deepfake_lightning.retraining.observing import observe, with_labels
 from deepfake_lightning.retraining.policy import RetrainPolicy
-from deepfake_lightning.retraining.record import LoopRecord, Loops, Step, StepRecord
+from deepfake_lightning.retraining.record import (
+    MOST_DEATHS,
+    LoopRecord,
+    Loops,
+    Step,
+    StepRecord,
+)
 from deepfake_lightning.retraining.steps import STEPS, Progress, Refused, Work, drop_erased
 from deepfake_lightning.retraining.triggers import Trigger, judge
 from deepfake_lightning.storage import Workspace, lock
@@ -32,8 +38,6 @@ from deepfake_lightning.storage import Workspace, lock
 logger = logging.getLogger(__name__)
 
 _ORDER: tuple[Step, ...] = get_args(Step)
-_KEPT_AFTER: tuple[Step, ...] = ("register", "evaluate", "stage", "goal")
-_MOST_FAILURES = 3
 
 
 def now_us() -> int:
@@ -131,6 +135,8 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
             sweep(setting.workspace, log)
         loops, seen = Loops(setting.workspace), None
         record = None if fresh else unfinished(loops, setting.environment)
+        if record is not None and record.outcome is None and record.deaths >= MOST_DEATHS:
+            raise _given_up(setting, loops, record)
         if record is None or record.outcome is not None:
             seen = _looked(setting, log, by_hand)
             if not seen.trigger.fires or (record is None and not seen.new.items):
@@ -139,6 +145,7 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
             _close(loops, setting)
             record = loops.begin(setting.environment, seen.base.version, setting.by or user(),
                                  seen.trigger.to_dict(), setting.clock())  # fmt: skip
+            clear_closed(setting.workspace)
         assert record is not None
         policy = RetrainPolicy.model_validate(record.trigger["policy"])
         base = base_of(setting.workspace, record.base, policy)
@@ -150,10 +157,7 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
 def unfinished(loops: Loops, environment: str) -> LoopRecord | None:
     """Return the loop to go on with: interrupted, or failed after a training that is of use."""
     last = loops.latest(environment)
-    if last is None or last.outcome is None:
-        return last
-    again = last.step in _KEPT_AFTER and last.failures < _MOST_FAILURES
-    return last if last.outcome == "failed" and again else None
+    return last if last is not None and last.goes_on else None
 
 
 @contextmanager
@@ -180,7 +184,7 @@ def _looked(setting: Setting, log: PredictionLog | None, by_hand: str | None) ->
         known_files=base.files, group_pattern=base.data.get("group_pattern"),
     )  # fmt: skip
     observed = observe(log, place, environment, base.version, now_us=setting.clock(),
-                       by_hand=by_hand)  # fmt: skip
+                       known_files=base.files, by_hand=by_hand)  # fmt: skip
     trigger = judge(policy, with_labels(observed, new))
     going = unfinished(Loops(place), environment)
     return Look(trigger, base, new, going, log is not None)
@@ -195,10 +199,27 @@ def _close(loops: Loops, setting: Setting) -> None:
         loops.keep(last.model_copy(update=update))
 
 
+def _given_up(setting: Setting, loops: Loops, record: LoopRecord) -> StorageError:
+    """End a loop whose process died again and again, and tell so; return the error to raise."""
+    step = next(one for one in _ORDER if one not in record.steps)
+    note = f"its process died {record.deaths} times at this step"
+    update = {"outcome": "failed", "finished_us": setting.clock(), "step": step, "note": note,
+              "failures": record.failures + 1}  # fmt: skip
+    tell_failure(setting.workspace, loops.keep(record.model_copy(update=update)))
+    clear_closed(setting.workspace)
+    return StorageError(
+        f"loop {record.number} is given up at the step {step}: {note}",
+        why="something kills it each time, as a rule the lack of memory",
+        next_step=f"look at {loops.folder(record.number)}, then deepfake-lightning retrain "
+        f"--env {record.environment} --reason again, which begins anew",
+    )
+
+
 def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
     """Do the steps that are not done."""
-    begun = {"attempts": work.record.attempts + 1, "outcome": None, "finished_us": None,
-             "note": ""}  # fmt: skip
+    deaths = work.record.deaths
+    begun = {"attempts": work.record.attempts + 1, "deaths": deaths + 1,
+             "outcome": None, "finished_us": None, "note": ""}  # fmt: skip
     work.record = loops.keep(work.record.model_copy(update=begun))
     step: Step = "collect"
     try:
@@ -210,20 +231,32 @@ def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
             if step not in work.record.steps:
                 _do(step, setting, loops, work)
     except Refused as refused:
-        return _ended(loops, work, "refused", setting.clock(), step, str(refused))
+        ended = _ended(loops, work, "refused", setting.clock(), step, str(refused))
+        clear_closed(setting.workspace)
+        return ended
+    except KeyboardInterrupt:  # somebody's wish, and no death
+        loops.keep(_alive(work.record, deaths))
+        raise
     except Exception as error:
         note = error.what if isinstance(error, DeepfakeLightningError) else repr(error)
+        work.record = _alive(work.record, deaths)
         failed = _ended(loops, work, "failed", setting.clock(), step, note)
         tell_failure(setting.workspace, failed)
+        clear_closed(setting.workspace)
         raise
     return _ended(loops, work, "done", setting.clock(), None, "")
+
+
+def _alive(record: LoopRecord, deaths: int) -> LoopRecord:
+    """Return the record of a process that ends by itself, and found so many deaths."""
+    return record.model_copy(update={"deaths": min(record.deaths, deaths)})
 
 
 def _do(step: Step, setting: Setting, loops: Loops, work: Work) -> None:
     started = setting.clock()
     result = STEPS[step](work)
     done = StepRecord(started_us=started, finished_us=setting.clock(), result=result)
-    update = {"steps": {**work.record.steps, step: done},
+    update = {"steps": {**work.record.steps, step: done}, "deaths": 0,
               "version": result.get("version", work.record.version)}  # fmt: skip
     work.record = loops.keep(work.record.model_copy(update=update))
     if result.get("goes") is False:

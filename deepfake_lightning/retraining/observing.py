@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +18,8 @@ from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.windows import AuditedQuality, Period, Scope, audited_quality
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.retraining.collecting import NewItems
-from deepfake_lightning.retraining.dropped import new_files
-from deepfake_lightning.retraining.record import Loops
+from deepfake_lightning.retraining.dropped import key_of, new_files
+from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops
 from deepfake_lightning.retraining.triggers import LastLoop, Observed, Quality
 from deepfake_lightning.schemas.calibration import MediaType
 from deepfake_lightning.schemas.measured import Measured
@@ -35,6 +37,7 @@ def observe(
     version: str,
     *,
     now_us: int,
+    known_files: Callable[[], Collection[Path]] = frozenset,
     by_hand: str | None = None,
 ) -> Observed:
     """Return what is known, but for new labels, which :func:`with_labels` adds.
@@ -45,20 +48,26 @@ def observe(
         environment: whose version it is about.
         version: that serves there.
         now_us: the time, microseconds since 1970, UTC.
+        known_files: gives the files of the training data, resolved; they are not new.
         by_hand: the reason of whoever asks for a training; None where nobody does.
 
     Raises:
         StorageError: the log could not be read.
         DataError: the record of a loop is damaged.
     """
-    ended = [one for one in Loops(workspace).all(environment) if one.outcome is not None]
+    loops = Loops(workspace)
+    ended = [one for one in loops.all(environment) if one.outcome is not None]
     last = ended[-1] if ended else None
-    since = next((one.started_us for one in reversed(ended) if one.outcome != "failed"), None)
+    had_turn = [one for one in ended if one.outcome != "failed"]
+    since = had_turn[-1].started_us if had_turn else None
     if since is None:
         registered = Registry(workspace).get(version).registration.registered
         since = round(datetime.fromisoformat(registered).timestamp() * 1e6)
+    files = new_files(workspace, since)
+    if files:
+        files = _fresh(files, known_files(), _collected(loops, had_turn))
     observed = Observed(
-        now_us, version, since, files=len(new_files(workspace, since)), by_hand=by_hand,
+        now_us, version, since, files=len(files), by_hand=by_hand,
         last=None if last is None or last.outcome is None
         else LastLoop(last.finished_us or last.started_us, last.outcome),
     )  # fmt: skip
@@ -89,6 +98,22 @@ def serves_since(workspace: Workspace, environment: str, version: str) -> int | 
         elif since is None:
             since = round(datetime.fromisoformat(one.at).timestamp() * 1e6)
     return since
+
+
+def _fresh(files: Sequence[Path], known: Collection[Path], collected: set[str]) -> list[Path]:
+    """Return the files that nothing was trained on: a change of rights makes no file new."""
+    places = [path.resolve() for path in files]
+    return [path for path in places if path not in known and key_of(path) not in collected]
+
+
+def _collected(loops: Loops, records: Sequence[LoopRecord]) -> set[str]:
+    """Return the keys of all that loops have collected."""
+    keys: set[str] = set()
+    for one in records:
+        path = loops.folder(one.number) / COLLECTED
+        if path.is_file():
+            keys.update(item["key"] for item in json.loads(path.read_text("utf-8"))["items"])
+    return keys
 
 
 def _quality(

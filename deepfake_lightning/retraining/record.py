@@ -15,8 +15,13 @@ from deepfake_lightning.errors import DataError, StorageError
 from deepfake_lightning.retraining.triggers import Outcome
 from deepfake_lightning.storage import Workspace, atomic_folder, write_json
 
-FILE = "loop.json"
+FILE, COLLECTED = "loop.json", "collected.json"
 Step = Literal["collect", "merge", "train", "register", "evaluate", "stage", "goal"]
+
+MOST_DEATHS = 5
+"""So often a loop's process may die at the same step before the loop is given up."""
+_MOST_FAILURES = 3
+_KEPT_AFTER: tuple[Step, ...] = ("register", "evaluate", "stage", "goal")
 
 
 class StepRecord(BaseModel):
@@ -52,6 +57,8 @@ class LoopRecord(BaseModel):
         trigger: why: what :meth:`~deepfake_lightning.retraining.triggers.Trigger.to_dict` gives,
             with what it was decided on and the policy, which holds to the loop's end.
         attempts: how often a process began to work on it.
+        deaths: how often a process began since a step was done, and neither failed nor was
+            interrupted by somebody.
         failures: how often a step failed.
         steps: those that are done.
         version: what came of it, once it is registered.
@@ -71,6 +78,7 @@ class LoopRecord(BaseModel):
     finished_us: int | None = None
     trigger: dict[str, Any]
     attempts: int = 0
+    deaths: int = 0
     failures: int = 0
     steps: dict[Step, StepRecord] = {}
     version: str | None = None
@@ -82,6 +90,14 @@ class LoopRecord(BaseModel):
     def name(self) -> str:
         """Name of its folder, and of its training's."""
         return f"retrain-{self.number:04d}"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is gone on with: interrupted, or failed after a training that is of use."""
+        if self.outcome is None:
+            return True
+        again = self.failures < _MOST_FAILURES and self.deaths < MOST_DEATHS
+        return self.outcome == "failed" and self.step in _KEPT_AFTER and again
 
     def result(self, step: Step) -> dict[str, Any]:
         """Return what came of a step that is done."""
@@ -104,6 +120,7 @@ class Loops:
 
     def __init__(self, workspace: Workspace) -> None:
         self.root = workspace.retraining / "loops"
+        self._runs = workspace.runs
 
     def folder(self, number: int) -> Path:
         """Return the folder of a loop."""
@@ -127,11 +144,15 @@ class Loops:
     ) -> LoopRecord:
         """Return a new loop, whose folder and record are there. Whoever calls holds the lock.
 
+        Its number is above those of all trainings, too: their runs outlive the folders of loops,
+        and one that is there already would pass for this loop's.
+
         Raises:
             StorageError: the machine refused.
         """
-        taken = [int(path.name) for path in self.root.glob("[0-9]*") if path.name.isdigit()]
-        number = max(taken, default=0) + 1
+        names = [path.name for path in self.root.glob("[0-9]*")]
+        names += [path.name.removeprefix("retrain-") for path in self._runs.glob("*/retrain-*")]
+        number = max((int(name) for name in names if name.isdecimal()), default=0) + 1
         record = LoopRecord(number=number, environment=environment, base=base, by=by,
                             started_us=now_us, trigger=trigger)  # fmt: skip
         with atomic_folder(self.folder(number)) as aside:
@@ -157,7 +178,8 @@ def _read(path: Path) -> LoopRecord:
         raise DataError(
             f"{path} is no record of a loop: {'.'.join(map(str, first['loc']))}: {first['msg']}",
             why="what was done of it cannot be told",
-            next_step=f"restore it, or move {path.parent} out of the way",
+            next_step="restore it from a backup, and leave its folder where it is: versions were "
+            "trained on the media there",
         ) from error
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -13,10 +13,9 @@ from deepfake_lightning.retraining.base import Base
 from deepfake_lightning.retraining.collecting import find_new, items_of, take_media
 from deepfake_lightning.retraining.erasing import MEDIA, gone, remove
 from deepfake_lightning.retraining.policy import RetrainPolicy
-from deepfake_lightning.retraining.record import LoopRecord, Loops, Step
+from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops, Step
 from deepfake_lightning.storage import Workspace, file_hash, write_json
 
-COLLECTED = "collected.json"
 Progress = Callable[[str, int, int], None]
 
 
@@ -182,7 +181,7 @@ STEPS: dict[Step, Callable[[Work], dict[str, Any]]] = {
 
 
 def drop_erased(work: Work) -> int:
-    """Remove what was collected of requests that are no longer in the log; return of how many."""
+    """Remove what was collected of requests that were erased since; return of how many."""
     from deepfake_lightning.retraining.erasing import requests_of
 
     names = requests_of(work.folder)

@@ -1,6 +1,7 @@
 """``monitor`` as a user types it: once where there is no terminal, as a report, as an exit code."""
 
 import json
+import logging
 import time
 from dataclasses import replace
 from io import StringIO
@@ -10,11 +11,12 @@ from rich.console import Console
 
 from deepfake_lightning.__main__ import main
 from deepfake_lightning.cli.monitor_bars import bar, columns, spark
-from deepfake_lightning.cli.monitor_reading import read_shown
+from deepfake_lightning.cli.monitor_live import Heard
+from deepfake_lightning.cli.monitor_reading import only_version, read_shown
 from deepfake_lightning.cli.monitor_screen import screen
 from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
 from deepfake_lightning.monitoring.log.rollups import make_rollups
-from deepfake_lightning.monitoring.windows import Scope
+from deepfake_lightning.monitoring.windows import Scope, parse_period, read_window
 from deepfake_lightning.storage import Workspace
 
 
@@ -146,3 +148,45 @@ def test_bars_are_exact_to_an_eighth():
     assert columns([0, 1, 8, 16], 2) == ["   █", " ▁██"]
     assert spark([0, 1, 2, 3, 4, 5, 6, 7], 4) == "▁▃▆█"
     assert spark([], 4) == ""
+
+
+def test_check_is_not_green_where_there_is_no_log(tmp_path, capsys):
+    workspace = Workspace(tmp_path / "mlops")
+    text = shown(capsys, workspace, "--check", "true", "--log", str(tmp_path / "typo.db"), code=1)
+    assert "there is no prediction log" in text and "pass --log" in text
+    assert not (tmp_path / "typo.db").exists()
+    record = json.loads(shown(capsys, workspace, "--check", "true", "--json", "true", code=1))
+    assert "there is no prediction log" in record["drift_fault"]
+
+
+def test_a_refusal_that_no_version_answered_is_no_version_of_a_baseline(busy, tmp_path, capsys):
+    now = time.time_ns() // 1000
+    refused = LoggedRequest(
+        "f" * 32, now - 1_000_000, "none", "", "/v1/predict", 503, 9, 100, error="no place",
+        environment="production", variant="serving",
+    )  # fmt: skip
+    with PredictionLog(busy.monitoring / "predictions.db") as log:
+        log.append_many([refused])
+        make_rollups(log)
+        period = parse_period("1h", now_us=time.time_ns() // 1000)
+        window = read_window(log, period, Scope("production"))
+        assert window.by_version["", "serving"].requests == 1
+        assert only_version(log, period, Scope("production")) == "v1.0.0"
+
+
+def test_messages_of_alerts_are_shown_as_such_and_faults_go_after_two_rounds(busy):
+    now = [0.0]
+    with Heard(lambda: now[0]) as heard:
+        logging.getLogger("deepfake_lightning.alerts").error("critical: errors of production")
+        assert heard.fault is None and heard.told.endswith("UTC: critical: errors of production")
+        logging.getLogger("deepfake_lightning.monitoring").warning("well")
+        logging.getLogger("deepfake_lightning.monitoring").error("the disk is full")
+        now[0] = 119.0
+        assert heard.fault == "the disk is full"
+        now[0] = 121.0
+        assert heard.fault is None
+    with PredictionLog(busy.monitoring / "predictions.db") as log:
+        found = read_shown(log, busy, "1h", Scope("production"), now_us=time.time_ns() // 1000)
+    console = Console(width=120, file=StringIO())
+    console.print(screen(found, width=120, height=40, told=heard.told))
+    assert "UTC: critical: errors of production" in console.file.getvalue()

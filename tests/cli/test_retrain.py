@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from deepfake_lightning.cli import main
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.registry import Registry, register_bundle
+from deepfake_lightning.retraining.loop import Setting
+from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.storage import Workspace
 
 
@@ -89,6 +92,19 @@ def test_without_a_cause_it_says_so_and_ends(place, capsys):
     shown = capsys.readouterr().out
     assert "there is no cause to train it again" in shown
     assert "there is no prediction log yet" in shown
+
+
+def test_a_watch_outlives_what_nobody_foresaw(monkeypatch, caplog):
+    from deepfake_lightning.cli import retrain as command
+
+    def broken(*_):
+        raise ValueError("a file that nobody foresaw")
+
+    monkeypatch.setattr(command, "_once", broken)
+    command._attempt(Console(), Setting(Workspace("mlops"), "production", "log.db",
+                                        RetrainPolicy()), json=False)  # fmt: skip
+    assert "this look failed" in caplog.text
+    assert "a file that nobody foresaw" in caplog.text
 
 
 @pytest.mark.slow

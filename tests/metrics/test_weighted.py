@@ -77,6 +77,20 @@ def test_without_an_error_it_is_not_certain_that_there_is_none():
     assert weighted_quality(fake, fake, uneven)["accuracy"].low < found["accuracy"].low
 
 
+@pytest.mark.parametrize(("fakes", "found"), [(1, 0), (3, 3)])
+def test_a_class_without_spread_leaves_balanced_accuracy_as_open_as_its_own_share(fakes, found):
+    """A missed fake alone is no proof of a coin's accuracy, nor are three found ones of more."""
+    fake = np.arange(150 + fakes) < fakes
+    called = np.arange(150 + fakes) < found
+    called[-5:] = True
+    of = weighted_quality(called, fake, np.full(150 + fakes, 20.0))
+    assert of["recall"].high - of["recall"].low > 0.7
+    balanced = of["balanced_accuracy"]
+    assert balanced.value == pytest.approx((found / fakes + 1 - 5 / 150) / 2)
+    assert balanced.high - balanced.low > (of["recall"].high - of["recall"].low) / 2
+    assert balanced.high > 0.95
+
+
 @pytest.mark.parametrize("bad", [np.array([1.0, 0.0]), np.array([1.0, np.nan]), np.ones(3)])
 def test_weights_that_are_none_are_refused(bad):
     with pytest.raises(DataError):

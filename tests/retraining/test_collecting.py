@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deepfake_lightning.monitoring.log.request_ids import time_of
 from deepfake_lightning.retraining.collecting import NewItem, find_new, kind_of, take_media
 from deepfake_lightning.retraining.labelled import LabelledRequest
 from deepfake_lightning.retraining.policy import RetrainPolicy
@@ -63,8 +64,21 @@ def test_files_that_were_dropped_are_found_by_when_they_came(production, write_p
     assert [(Path(one.media).name, one.label, one.kind) for one in found.items] == [
         ("a.jpg", 1, "files")]  # fmt: skip
     assert found.left_out == {"files that belong to a scored split of their own": 1}
+    assert found.items[0].key.startswith("file-")
+    assert time_of(found.items[0].key) is None  # and so nothing erases it
     later = known.stat().st_ctime_ns // 1000 + 60_000_000
     assert not found_in(production, files_since_us=later).items
+
+
+def test_files_are_copied_and_do_not_look_new_afterwards(production, write_picture, tmp_path):
+    path = write_picture(production.workspace.data / "images" / "fake" / "a.jpg", fake=True)
+    write_picture(production.workspace.data / "images" / "real" / "b.jpg")
+    came = path.stat().st_ctime_ns
+    taken = take_media(find_new(None, production.workspace, "production", RetrainPolicy(),
+                                files_since_us=0), tmp_path / "media")  # fmt: skip
+    assert len(taken.items) == 2
+    assert (path.stat().st_ctime_ns, path.stat().st_nlink) == (came, 1)
+    assert (tmp_path / "media" / taken.items[0].media).is_file()
 
 
 def test_files_without_known_labels_are_said(production, write_picture):

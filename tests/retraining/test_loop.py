@@ -113,6 +113,42 @@ def test_an_interrupted_loop_is_gone_on_with_at_its_step(setting, done, monkeypa
     assert done == ["collect", "merge", "train", "register", "evaluate", "stage"]
 
 
+class Killed(BaseException):
+    """Ends the process of a loop before it can note anything."""
+
+
+def test_a_loop_that_dies_again_and_again_is_given_up_and_told(setting, done, monkeypatch):
+    def killed(work):
+        (work.folder / "media").mkdir(exist_ok=True)
+        raise Killed
+
+    def interrupted(work):
+        raise KeyboardInterrupt
+
+    rules = setting.workspace.monitoring / "alerts" / "mine.yaml"
+    rules.parent.mkdir()
+    rules.write_text("channels: [{kind: file, name: file, path: sent.jsonl}]")
+    steps = loops_module.STEPS
+    for ends in (Killed, KeyboardInterrupt, *[Killed] * 4):
+        step = killed if ends is Killed else interrupted
+        monkeypatch.setattr(loops_module, "STEPS", {**steps, "train": step})
+        with pytest.raises(ends):
+            retrain(setting, "why not")
+    record = Loops(setting.workspace).latest("production")
+    assert (record.number, record.attempts, record.deaths) == (1, 6, 4)  # the first did two steps
+    with pytest.raises(Killed):
+        retrain(setting)
+    with pytest.raises(StorageError, match="given up at the step train: its process died 5 times"):
+        retrain(setting)
+    record = Loops(setting.workspace).latest("production")
+    assert (record.outcome, record.step) == ("failed", "train")
+    assert not (Loops(setting.workspace).folder(1) / "media").exists()
+    (sent,) = (rules.parent / "sent.jsonl").read_text().splitlines()
+    assert "failed at the step train: its process died 5 times" in sent
+    monkeypatch.setattr(loops_module, "STEPS", steps)
+    assert retrain(setting, "again").loop.number == 2
+
+
 def test_a_failure_is_noted_told_and_repeated(setting, done, monkeypatch):
     def full(work):
         raise StorageError("the disk is full")
@@ -146,8 +182,15 @@ def test_what_is_refused_ends_the_loop(setting, done, monkeypatch):
         raise Refused("the gate says no")
 
     monkeypatch.setattr(loops_module, "STEPS", {**loops_module.STEPS, "stage": refused})
+    with_media = {
+        **loops_module.STEPS,
+        "collect": lambda work: (work.folder / "media").mkdir() or {},
+    }
+    monkeypatch.setattr(loops_module, "STEPS", with_media)
     found = retrain(setting, "why not").loop
     assert (found.outcome, found.step, found.note) == ("refused", "stage", "the gate says no")
+    assert not (Loops(setting.workspace).folder(1) / "media").exists()
+    monkeypatch.setitem(loops_module.STEPS, "collect", lambda work: {})
     worse = {**loops_module.STEPS, "evaluate": lambda work: {"goes": False, "says": ["it forgot"]}}
     monkeypatch.setattr(loops_module, "STEPS", worse)
     found = retrain(setting, "why not").loop

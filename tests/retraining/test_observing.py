@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.monitoring.drift import DriftRecord
 from deepfake_lightning.monitoring.drift.records import keep_record
 from deepfake_lightning.registry import Registry, Wish, register_bundle
+from deepfake_lightning.retraining.dropped import key_of
 from deepfake_lightning.retraining.observing import observe, serves_since
 from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.retraining.triggers import LastLoop
@@ -53,6 +55,22 @@ def test_files_count_by_when_they_came_here(place, production, write_picture):
     record = Loops(place).begin("production", "v1.0.0", "ada", {}, at)
     Loops(place).keep(record.model_copy(update={"outcome": "done", "finished_us": at}))
     assert seen(production).files == 0
+
+
+def test_files_that_had_their_turn_or_are_trained_on_are_not_new(place, production, write_picture):
+    paths = [write_picture(place.data / "images" / "fake" / f"{name}.jpg") for name in "abc"]
+    loops = Loops(place)
+    record = loops.begin("production", "v1.0.0", "ada", {}, 1)
+    items = {"items": [{"key": key_of(paths[0].resolve())}]}
+    (loops.folder(1) / "collected.json").write_text(json.dumps(items))
+
+    def ends(outcome: str) -> int:
+        loops.keep(record.model_copy(update={"outcome": outcome, "finished_us": 2}))
+        return observe(None, place, "production", "v1.0.0", now_us=2_000_000_000_000_000,
+                       known_files=lambda: {paths[1].resolve()}).files  # fmt: skip
+
+    assert ends("done") == ends("refused") == 1
+    assert ends("failed") == 2  # it is tried again
 
 
 def test_drift_counts_once_confirmed_and_new(place, production):

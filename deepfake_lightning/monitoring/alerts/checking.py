@@ -49,8 +49,9 @@ def check_alerts(
     policy = policy_of(workspace)
     with sole_round(workspace, seconds=wait_seconds):
         situation = measure(
-            workspace, log_place, policy.rules, environment=environment, now_us=now_us
-        )
+            workspace, log_place, policy.rules, environment=environment, now_us=now_us,
+            alerts=read_state(workspace).alerts,
+        )  # fmt: skip
         return settle(workspace, policy, situation, now_us=now_us)
 
 

@@ -13,7 +13,7 @@ from deepfake_lightning.monitoring.alerts.history import folder_of
 from deepfake_lightning.monitoring.alerts.judging import KEPT_US
 from deepfake_lightning.monitoring.alerts.policy import AlertPolicy
 from deepfake_lightning.monitoring.alerts.records import Alert, AlertEvent, alert_id
-from deepfake_lightning.monitoring.alerts.sending import send
+from deepfake_lightning.monitoring.alerts.sending import NotHereError, send
 from deepfake_lightning.monitoring.alerts.situation import MINUTE_US
 from deepfake_lightning.monitoring.alerts.state import Message
 from deepfake_lightning.storage import Workspace
@@ -63,7 +63,8 @@ def deliver(
     """Try to deliver what is due. A channel that fails keeps only its own messages waiting.
 
     The messages of a channel arrive in order: after one that fails, the others wait for it. A
-    message is tried after 1, 2, 4 minutes and so on, at least each hour, and for a day.
+    message is tried after 1, 2, 4 minutes and so on, at least each hour, and for a day. Where this
+    process lacks a channel's secret or address, that is no try: another one may have it.
 
     Args:
         outbox: what is to be delivered, the oldest first.
@@ -123,18 +124,23 @@ def _try(
     """Return a message that was not taken as it is to be kept; None where it was."""
     if channel is None:
         return replace(message, fault="the channel is no longer in the policy", given_up_us=now_us)
+    tries = message.tries + 1
     try:
         send(channel, message.event, folder)
+    except NotHereError as error:
+        # What those found that could try it says more.
+        tries, fault = message.tries, message.fault if message.tries else error.what
     except StorageError as error:
         fault = error.what
     else:
         return None
-    tries = message.tries + 1
     if fault != message.fault:
         logger.error("channel %s: a message could not be sent: %s", message.channel, fault)
     if now_us - message.event.at_us >= TRIED_US:
         logger.error("channel %s: message %s is given up after %d tries", message.channel,
                      message.event.id, tries)  # fmt: skip
         return replace(message, tries=tries, fault=fault, given_up_us=now_us)
+    if tries == message.tries:
+        return replace(message, fault=fault)
     pause = min(MINUTE_US << min(tries - 1, 20), _LONGEST_PAUSE_US)
     return replace(message, tries=tries, fault=fault, next_us=now_us + pause)

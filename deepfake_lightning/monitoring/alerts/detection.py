@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from deepfake_lightning.metrics import Interval, share_gap
+from deepfake_lightning.metrics.weighted import balanced
 from deepfake_lightning.monitoring.alerts.policy import AlertRule
 from deepfake_lightning.monitoring.alerts.situation import MINUTE_US, Finding, Measurement
 from deepfake_lightning.monitoring.alerts.source import Source
@@ -47,11 +48,7 @@ def own_figure(measured: Measured, media: str) -> OwnFigure | None:
     for one in measured.thresholds:
         if one.media_type == media and one.is_calibrated:
             recall, fpr = _interval(one.found), _interval(one.false_alarms)
-            gap = share_gap(recall, fpr)
-            ends = (
-                None if end is None else (1 + end) / 2 for end in (gap.value, gap.low, gap.high)
-            )
-            return OwnFigure(Interval(*ends), recall, fpr)
+            return OwnFigure(balanced(recall, fpr), recall, fpr)
     return None
 
 

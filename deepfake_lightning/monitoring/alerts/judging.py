@@ -2,7 +2,8 @@
 
 A limit that is broken makes an alert pending; one that is broken for the rule's ``for_minutes``
 fires; a firing one that is well for its ``clear_minutes`` is resolved. What cannot be told changes
-nothing. A version that no longer serves ends its alerts, and so does a rule that was taken away.
+nothing. A version that no longer serves ends its alerts, and so does a rule that was taken away, or
+a subject that no round has looked at for the rule's window, and for a day at least.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from deepfake_lightning.monitoring.alerts.records import (
 from deepfake_lightning.monitoring.alerts.situation import MINUTE_US, Measurement, Situation
 
 KEPT_US = 7 * 24 * 60 * MINUTE_US
+_UNMEASURED_MINUTES = 24 * 60  # after which an alert ends, or after the rule's window
 _ORDER = {"firing": 0, "pending": 1, "resolved": 2}
 
 
@@ -42,8 +44,8 @@ def judge(
         now_us: the time, microseconds since 1970, UTC.
 
     Returns:
-        Alerts, firing first, then pending, then resolved ones of the last week. Events, each of
-        another alert.
+        Alerts, firing first, then pending, then resolved ones of the last week, or of the longest
+        cooldown. Events, each of another alert.
     """
     by_name = {rule.name: rule for rule in rules if _is_for(rule, situation.environment)}
     found = {one.key: one for one in situation.measurements if one.rule in by_name}
@@ -61,6 +63,8 @@ def judge(
         else:
             assert rule is not None  # else there would be a cause
             now = _step(rule, before, found.get(key), ended.get(key), now_us)
+            if now is not None and now.state == "firing" and key not in found:
+                now = _unmeasured(now, rule, now_us, whole=situation.whole)
         if now is None:
             continue
         now = replace(now, silenced_until_us=_silenced(now, silences, now_us))
@@ -69,7 +73,8 @@ def judge(
             now, event = _told(now, kind, now_us)
             events.append(event)
         after.append(now)
-    return _sorted([*after, *kept], now_us), tuple(events)
+    cooldowns = [round(rule.cooldown_minutes * MINUTE_US) for rule in rules]
+    return _sorted([*after, *kept], now_us, max(KEPT_US, *cooldowns, 0)), tuple(events)
 
 
 def _is_for(rule: AlertRule, environment: str) -> bool:
@@ -140,6 +145,7 @@ def _seen(alert: Alert, rule: AlertRule, found: Measurement) -> Alert:
     return replace(
         alert, severity=rule.severity, value=found.value, limit=found.limit, n=found.n,
         says=found.says, next_step=found.next_step, unknown_since_us=None,
+        unmeasured_since_us=None,
     )  # fmt: skip
 
 
@@ -162,12 +168,23 @@ def _unknown(alert: Alert, rule: AlertRule, found: Measurement | None, now_us: i
     if alert.unknown_since_us is None:
         why = found.says if found is not None and found.says else "nothing can be measured"
         says = f"{says}; no data since {moment(now_us)}: {why}"
-    return replace(alert, unknown_since_us=since, says=says)
+    return replace(alert, unknown_since_us=since, unmeasured_since_us=None if found is not None
+                   else alert.unmeasured_since_us, says=says)  # fmt: skip
+
+
+def _unmeasured(alert: Alert, rule: AlertRule, now_us: int, *, whole: bool) -> Alert:
+    """Return a firing alert of which nothing was found: where that lasts it is over."""
+    if not whole:  # nobody can know
+        return replace(alert, unmeasured_since_us=None)
+    since = _first(alert.unmeasured_since_us, now_us)
+    if _lasted(since, max(rule.window_minutes, _UNMEASURED_MINUTES), now_us):
+        return _resolved(alert, now_us, f"no longer measured since {moment(since)}")
+    return replace(alert, unmeasured_since_us=since)
 
 
 def _resolved(alert: Alert, now_us: int, says: str) -> Alert:
     return replace(alert, state="resolved", resolved_us=now_us, says=says, unknown_since_us=None,
-                   next_step="")  # fmt: skip
+                   unmeasured_since_us=None, next_step="")  # fmt: skip
 
 
 def _silenced(alert: Alert, silences: Sequence[Silence], now_us: int) -> int | None:
@@ -212,9 +229,9 @@ def _lasted(since_us: int | None, minutes: float, now_us: int) -> bool:
     return since_us is not None and now_us - since_us >= minutes * MINUTE_US
 
 
-def _sorted(alerts: Sequence[Alert], now_us: int) -> tuple[Alert, ...]:
+def _sorted(alerts: Sequence[Alert], now_us: int, kept_us: int) -> tuple[Alert, ...]:
     shown = [one for one in alerts
-             if one.resolved_us is None or now_us - one.resolved_us < KEPT_US]  # fmt: skip
+             if one.resolved_us is None or now_us - one.resolved_us < kept_us]  # fmt: skip
     return tuple(sorted(shown, key=lambda one: (
         _ORDER[one.state], one.severity != "critical" and one.open,
         -(one.resolved_us or one.fired_us or one.since_us), one.key)))  # fmt: skip

@@ -15,6 +15,7 @@ from deepfake_lightning.monitoring.alerts.machine import (
     opened,
 )
 from deepfake_lightning.monitoring.alerts.policy import AlertRule, Measure
+from deepfake_lightning.monitoring.alerts.records import Alert
 from deepfake_lightning.monitoring.alerts.situation import Measurement, Situation
 from deepfake_lightning.monitoring.alerts.source import Source, versions_serving
 from deepfake_lightning.monitoring.alerts.traffic import (
@@ -41,6 +42,7 @@ def measure(
     *,
     environment: str,
     now_us: int,
+    alerts: Sequence[Alert] = (),
 ) -> Situation:
     """Return what is found for the rules of an environment.
 
@@ -49,10 +51,12 @@ def measure(
 
     Args:
         workspace: whose.
-        place: of the prediction log; one that does not exist yet tells nothing.
+        place: of the prediction log. One that does not exist tells nothing; where versions serve
+            it ought to be there, and that it is not is a finding.
         rules: of the policy; those for other environments are left out.
         environment: whose requests.
         now_us: the time, microseconds since 1970, UTC.
+        alerts: as they stood before: what was before an outage is known from when it began.
 
     Raises:
         UsageError: the log's address cannot work.
@@ -64,15 +68,20 @@ def measure(
     for rule in wanted:
         if rule.measure == "disk":
             found += measure_disk(rule, workspace, place)
+    whole = False
     with opened(place) as (log, fault):
+        if log is None and fault is None and serving:
+            fault = f"{', '.join(sorted(serving))} serves in {environment}, and there is no {place}"
         stall = Stall(fault) if fault else catch_up(log, now_us, _window(wanted)) if log else None
         for rule in wanted if stall is not None else ():
             if rule.measure == "log_stalled":
                 found.append(measure_log(rule, stall or Stall()))
         if log is not None and stall is not None and stall.fault is None:
-            source = Source(workspace, environment, log, now_us, serving, stall.behind)
-            found += _of_log(wanted, source)
-    return Situation(environment, tuple(found), serving)
+            source = Source(workspace, environment, log, now_us, serving, stall.behind,
+                            tuple(one for one in alerts if one.open))  # fmt: skip
+            of_log, whole = _of_log(wanted, source)
+            found += of_log
+    return Situation(environment, tuple(found), serving, whole)
 
 
 def _window(rules: Sequence[AlertRule]) -> float:
@@ -80,12 +89,14 @@ def _window(rules: Sequence[AlertRule]) -> float:
     return max(windows, default=_GAPS_MINUTES)
 
 
-def _of_log(rules: Sequence[AlertRule], source: Source) -> list[Measurement]:
+def _of_log(rules: Sequence[AlertRule], source: Source) -> tuple[list[Measurement], bool]:
+    """Return what the log tells, and whether that is all."""
     found: list[Measurement] = []
+    whole = not source.behind
     for rule in rules:
         if rule.measure in _OF_LOG:
             try:
                 found += _OF_LOG[rule.measure](rule, source)
             except StorageError:
-                continue  # it went away meanwhile; the next round says so
-    return found
+                whole = False  # it went away meanwhile; the next round says so
+    return found, whole

@@ -34,6 +34,8 @@ class Alert:
         acknowledged_by, acknowledged_us, note: who has seen it, when, and what they say.
         silenced_until_us: no messages of it are sent until then; None where they are.
         unknown_since_us: since when there are too few data to judge it; None while there are.
+        unmeasured_since_us: of a firing one, since when no round has looked at its subject at all,
+            while the log told all; None while rounds do.
         broken_since_us: of a pending one, since when it is broken for certain; None while it may
             be chance.
         well_since_us: of a firing one, since when all is well again.
@@ -60,6 +62,7 @@ class Alert:
     note: str | None = None
     silenced_until_us: int | None = None
     unknown_since_us: int | None = None
+    unmeasured_since_us: int | None = None
     broken_since_us: int | None = None
     well_since_us: int | None = None
     told_us: int | None = None

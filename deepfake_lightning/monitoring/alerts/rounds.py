@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Self
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.monitoring.alerts.checking import check_alerts
+from deepfake_lightning.monitoring.alerts.checking import check_alerts, send_outbox
 from deepfake_lightning.monitoring.alerts.machine import opened
+from deepfake_lightning.monitoring.alerts.policy_files import policy_of
 from deepfake_lightning.monitoring.alerts.records import AlertRound
 from deepfake_lightning.monitoring.alerts.state import read_state, sole_round
 from deepfake_lightning.storage import Workspace
 
 logger = logging.getLogger(__name__)
+
+_IN_MEMORY = "the state of alerts is kept in memory only"
 
 
 def now_us() -> int:
@@ -27,8 +30,9 @@ def now_us() -> int:
 class Rounds:
     """Checks drift, then alerts, in a thread of its own.
 
-    Of several, in whatever processes, one does the work: where another has just done it, a round
-    is left out. What fails is reported once for each kind of failure, and tried again.
+    Of several, in whatever processes, one does the work: where another has just done it, messages
+    are delivered and all else of a round is left out. What fails is reported once for each kind of
+    failure, and tried again.
 
     Args:
         workspace: whose.
@@ -51,6 +55,8 @@ class Rounds:
         self._every, self._clock = every_seconds, clock
         self._reported: set[str] = set()
         self._last: AlertRound | None = None
+        self._fault: str | None = None
+        self._faults: list[str] = []  # of the round that goes on
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alert-rounds", daemon=True)
         self._thread.start()
@@ -59,6 +65,11 @@ class Rounds:
     def last(self) -> AlertRound | None:
         """What the last round of this process came to, None before the first."""
         return self._last
+
+    @property
+    def fault(self) -> str | None:
+        """What failed first in the last round of this process, None where nothing did."""
+        return self._fault
 
     def close(self, timeout: float = 10.0) -> None:
         """End; a round that takes longer than ``timeout`` seconds is left to itself."""
@@ -73,12 +84,15 @@ class Rounds:
 
     def _run(self) -> None:
         while True:
+            self._faults = []
             self._attempt("alerts are not judged", self._round)
+            self._fault = next(iter(self._faults), None)
             if self._end.wait(self._every):
                 return
 
     def _round(self) -> None:
         if self._just_done():
+            self._attempt("messages are not delivered", self._deliver)
             return
         self._attempt("drift is not looked for", self._check_drift)
         if self._end.is_set():
@@ -87,7 +101,17 @@ class Rounds:
             self._workspace, self._place, environment=self._environment, now_us=self._clock()
         )
         if self._last.fault:
-            self._report("the state of alerts is kept in memory only", self._last.fault)
+            self._report(_IN_MEMORY, self._last.fault)
+
+    def _deliver(self) -> None:
+        """Deliver what is due: who did the round may lack the secrets that this process has."""
+        if all(one.given_up_us is not None for one in read_state(self._workspace).outbox):
+            return
+        with sole_round(self._workspace, seconds=self._every):
+            policy = policy_of(self._workspace)
+            *_, fault = send_outbox(self._workspace, policy, now_us=self._clock())
+        if fault:
+            self._report(_IN_MEMORY, fault)
 
     def _just_done(self) -> bool:
         last = read_state(self._workspace).rounds.get(self._environment)
@@ -112,6 +136,8 @@ class Rounds:
             self._report(what, fault or type(error).__name__)
 
     def _report(self, what: str, fault: str) -> None:
-        if f"{what}: {fault}" not in self._reported:
-            self._reported.add(f"{what}: {fault}")
-            logger.error("%s: %s", what, fault.partition("\n")[0])
+        says = f"{what}: {fault}".partition("\n")[0]
+        self._faults.append(says)
+        if says not in self._reported:
+            self._reported.add(says)
+            logger.error("%s", says)

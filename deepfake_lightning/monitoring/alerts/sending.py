@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from deepfake_lightning.errors import DeepfakeLightningError, StorageError
+from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
 from deepfake_lightning.monitoring.alerts.channels import (
     Channel,
     EmailChannel,
@@ -20,7 +20,14 @@ from deepfake_lightning.monitoring.alerts.records import AlertEvent, moment
 from deepfake_lightning.monitoring.alerts.webhook import post
 from deepfake_lightning.storage import end_line
 
-logger = logging.getLogger("deepfake_lightning.alerts")
+LOGGER = "deepfake_lightning.alerts"
+"""Name of the logger that the channel ``log`` writes to, and nothing else does."""
+
+logger = logging.getLogger(LOGGER)
+
+
+class NotHereError(StorageError):
+    """A secret or address is not to be had in this process; another one may have it."""
 
 
 def send(channel: Channel, event: AlertEvent, folder: Path) -> None:
@@ -32,6 +39,7 @@ def send(channel: Channel, event: AlertEvent, folder: Path) -> None:
         folder: in which files of a relative path lie.
 
     Raises:
+        NotHereError: this process has not what the channel takes.
         StorageError: it did not get there; what it says holds no secret.
     """
     try:
@@ -43,6 +51,8 @@ def send(channel: Channel, event: AlertEvent, folder: Path) -> None:
             _write(folder / channel.path, event)
         else:
             logger.log(_level(event), "%s", headline(event))
+    except UsageError as error:
+        raise NotHereError(error.what, next_step=error.next_step) from error
     except DeepfakeLightningError as error:
         raise StorageError(error.what, next_step=error.next_step) from error
     except OSError as error:

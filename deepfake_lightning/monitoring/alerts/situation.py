@@ -48,8 +48,11 @@ class Situation:
         environment: that was looked at.
         measurements: one for each rule and subject.
         serving: the versions that answer there; None where that is not known.
+        whole: whether the log told all that was asked: what is not among the measurements then is
+            not there any more.
     """
 
     environment: str
     measurements: tuple[Measurement, ...]
     serving: frozenset[str] | None = None
+    whole: bool = True

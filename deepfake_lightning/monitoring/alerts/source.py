@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.monitoring.alerts.records import Alert
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.schemas.environment import read_environment
 from deepfake_lightning.storage import Workspace
@@ -21,6 +22,7 @@ class Source:
         now_us: the time, microseconds since 1970, UTC.
         serving: the versions that answer there; None where that is not known.
         behind: whether the log has not all that was answered.
+        alerts: that are pending or fire.
     """
 
     workspace: Workspace
@@ -29,6 +31,7 @@ class Source:
     now_us: int
     serving: frozenset[str] | None
     behind: bool
+    alerts: tuple[Alert, ...] = ()
 
 
 def versions_serving(workspace: Workspace, environment: str) -> frozenset[str] | None:

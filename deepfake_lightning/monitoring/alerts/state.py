@@ -156,7 +156,7 @@ def sole_round(workspace: Workspace, *, seconds: float) -> Iterator[None]:
 
 
 def read_alerts(workspace: Workspace) -> tuple[Alert, ...]:
-    """Return alerts as they stood in the last round: firing, pending, resolved in the last week.
+    """Return alerts as they stood in the last round: firing, pending, resolved of late.
 
     Raises:
         DataError, StorageError: as :func:`read_state` has them.

@@ -13,12 +13,13 @@ from deepfake_lightning.monitoring.alerts.situation import MINUTE_US, Finding, M
 from deepfake_lightning.monitoring.alerts.source import Source
 from deepfake_lightning.monitoring.log.rollup_windows import Rollup, merged, read_rollups
 from deepfake_lightning.monitoring.log.totals import LATENCY_EDGES, Totals
-from deepfake_lightning.monitoring.windows import Scope
+from deepfake_lightning.monitoring.windows import Scope, version_of
 from deepfake_lightning.monitoring.windows.recent import last_request
 
 _LOOKED_BACK_US = 7 * 24 * 60 * MINUTE_US
 _SLOWEST = 0.05  # what is beyond the p95
 _LEVEL = 0.95
+_STRAY = 0.25  # of the usual number of requests; fewer do not end an outage
 
 
 def finding_of(rule: AlertRule, value: float, *, certain: bool) -> Finding:
@@ -82,27 +83,43 @@ def measure_latency(rule: AlertRule, source: Source) -> list[Measurement]:
 def measure_silence(rule: AlertRule, source: Source) -> list[Measurement]:
     """Return how long there was no request, where there had been ``minimum`` of them in the
     ``window_minutes`` before.
+
+    Once that is an alert, what was before is what was before it began, and a stray request is no
+    end: it takes a quarter of ``minimum``, in proportion, in ``limit`` minutes.
     """
+    finding: Finding
     scope, now = Scope(environment=source.environment), source.now_us
     last = last_request(source.log, scope, before_us=now + 1)
     if last is None or now - last > _LOOKED_BACK_US or source.behind:
         return []
-    before = read_rollups(source.log, last - round(rule.window_minutes * MINUTE_US), last + 1,
-                          where={"environment": source.environment})  # fmt: skip
-    number = merged(before).count("requests")
-    minutes = max(0.0, (now - last) / MINUTE_US)
-    usual = number >= rule.minimum
-    limit = rule.limit or 0.0
-    finding: Finding = "broken" if usual and minutes > limit else "well"
-    if minutes > limit and not usual:
-        finding = "unknown"  # it was quiet before, too
-    says = (f"no request for {minutes:.0f} minutes; in the {rule.window_minutes:g} minutes before "
-            f"there were {number:,}" if minutes > limit else "requests come in again")  # fmt: skip
+    limit, minutes = rule.limit or 0.0, max(0.0, (now - last) / MINUTE_US)
+    begun = next((one for one in source.alerts
+                  if one.key == (rule.name, source.environment)), None)  # fmt: skip
+    quiet = begun and last_request(source.log, scope, before_us=begun.since_us)
+    number = _requests(source, rule.window_minutes, quiet or last)
+    finding, says = "well", "requests come in again"
+    if minutes > limit:
+        # Where it was quiet before, too, that says nothing.
+        finding = "broken" if number >= rule.minimum else "unknown"
+        says = (f"no request for {minutes:.0f} minutes; in the {rule.window_minutes:g} minutes "
+                f"before there were {number:,}")  # fmt: skip
+    elif begun is not None:
+        few = _requests(source, limit, now)
+        if few < _STRAY * rule.minimum * limit / rule.window_minutes:
+            finding = "unclear"
+            says = (f"{few:,} requests in the last {limit:g} minutes, {number:,} in the "
+                    f"{rule.window_minutes:g} minutes before that began")  # fmt: skip
     return [Measurement(
         rule.name, source.environment, finding, minutes, rule.limit, number, says,
         f"is the server up? curl its /readyz; deepfake-lightning serve --env {source.environment}",
         source.environment,
     )]  # fmt: skip
+
+
+def _requests(source: Source, minutes: float, end_us: int) -> int:
+    start_us = end_us - round(minutes * MINUTE_US)
+    where = {"environment": source.environment}
+    return merged(read_rollups(source.log, start_us, end_us + 1, where=where)).count("requests")
 
 
 def subject_of(source: Source, version: str) -> str:
@@ -119,7 +136,7 @@ def _by_version(rule: AlertRule, source: Source) -> Sequence[tuple[str, Totals]]
     for version in source.serving or ():
         parts[version] = []
     for one in read_rollups(source.log, start, source.now_us, by=("version",), where=where):
-        version = one.key["version"]
+        version = version_of(one.key)
         if not version or source.serving is None or version in source.serving:
             parts[version].append(one)
     return [(version, merged(parts[version])) for version in sorted(parts)]

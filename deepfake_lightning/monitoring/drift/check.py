@@ -57,21 +57,28 @@ def check_drift(
 
     Raises:
         UsageError: the policy's file cannot work.
-        StorageError: the log could not be read or written.
+        StorageError: the log, a bundle or a baseline could not be read, or the log not written; the
+            other versions were judged, and what could not be is judged by the next call.
     """
     policy = policy or policy_of(workspace)
     by_version = _due(log, environment, now_us, policy)
     total, done = sum(len(windows) for windows in by_version.values()), 0
     found: list[DriftRecord] = []
+    faults: list[StorageError] = []
     for version, windows in by_version.items():
         judge_all = _Judging(log, workspace, policy, environment, version)
-        for record in judge_all.records(windows):
-            if not keep_record(log, record):
-                break  # another process is at it
-            found.append(record)
-            done += 1
-            if progress is not None:
-                progress(done, total)
+        try:
+            for record in judge_all.records(windows):
+                if not keep_record(log, record):
+                    break  # another process is at it
+                found.append(record)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+        except StorageError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
     return found
 
 
@@ -126,9 +133,14 @@ class _Judging:
         try:
             if self._reference is None:
                 self._reference = reference_for(
-                    self.workspace, self.environment, self.version, self.policy
+                    self.workspace, self.environment, self.version, self.policy, self.log
                 )
-        except (BundleError, RegistryError, StorageError, UsageError) as error:
+        except (BundleError, RegistryError, UsageError) as error:
+            if isinstance(error.__cause__, OSError):  # it may well pass
+                raise StorageError(
+                    error.what, why=f"the windows of {self.version} wait to be judged",
+                    next_step=error.next_step,
+                ) from error  # fmt: skip
             return DriftRecord(
                 window.environment, window.version, window.start_us, window.end_us, window.items,
                 score=None, moved=False, confirmed=False, features=(), severity=None,

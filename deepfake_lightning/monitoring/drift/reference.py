@@ -15,6 +15,7 @@ from deepfake_lightning.bundle.load import REFERENCE_ARRAYS
 from deepfake_lightning.errors import BundleError
 from deepfake_lightning.monitoring.drift.baseline import read_baseline
 from deepfake_lightning.monitoring.drift.policy import DriftPolicy, ReferenceKind
+from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.log.totals import QUALITY
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.storage import Workspace
@@ -50,17 +51,20 @@ class DriftReference:
 
 
 def reference_for(
-    workspace: Workspace, environment: str, version: str, policy: DriftPolicy
-) -> DriftReference:
+    workspace: Workspace, environment: str, version: str, policy: DriftPolicy,
+    log: LogDatabase | None = None,
+) -> DriftReference:  # fmt: skip
     """Return what the windows of a version are compared with.
+
+    With a log, embeddings of requests that were erased there are left out of a baseline.
 
     Raises:
         UsageError, RegistryError, BundleError: it is the bundle's, and that cannot be had.
-        StorageError: the baseline's file is damaged.
+        StorageError: the baseline's file is damaged, or the log could not be read.
     """
     notes: tuple[str, ...] = ()
     if policy.reference == "baseline":
-        found = read_baseline(workspace, environment, version)
+        found = read_baseline(workspace, environment, version, log)
         if found is not None:
             return DriftReference("baseline", found.identity, found.logit, found.quality,
                                   found.projections)  # fmt: skip

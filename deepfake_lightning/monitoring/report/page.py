@@ -101,7 +101,7 @@ def _over_time(
     series = report.series
     middle = series.step_s * 500_000
     found = {
-        name or "none": [
+        name or "no version": [
             (start + middle, empty if one is None else of(one))
             for start, one in zip(series.starts_us, every, strict=True)
         ]

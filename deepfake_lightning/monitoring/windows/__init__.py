@@ -13,7 +13,7 @@ from deepfake_lightning.monitoring.windows.audited import (
 from deepfake_lightning.monitoring.windows.figures import VERDICTS, Figures, figures
 from deepfake_lightning.monitoring.windows.periods import Period, parse_period
 from deepfake_lightning.monitoring.windows.recent import RecentPrediction, recent_predictions
-from deepfake_lightning.monitoring.windows.scope import UNKNOWN, Scope
+from deepfake_lightning.monitoring.windows.scope import UNKNOWN, Scope, version_of
 from deepfake_lightning.monitoring.windows.series import Series, read_series
 from deepfake_lightning.monitoring.windows.window import Window, lost_in, read_window
 
@@ -35,4 +35,5 @@ __all__ = [
     "read_series",
     "read_window",
     "recent_predictions",
+    "version_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepfake_lightning.monitoring.log.records import Variant
@@ -11,6 +12,13 @@ COMMAND = "predict"
 
 UNKNOWN = "unknown"
 """Media type of requests that were refused before they were looked at."""
+
+_UNANSWERED = "none"  # a request needs a version in the log
+
+
+def version_of(key: Mapping[str, str]) -> str:
+    """Return which version a roll-up's requests were answered by; ``""`` for none."""
+    return "" if key["version"] == _UNANSWERED else key["version"]
 
 
 @dataclass(frozen=True)

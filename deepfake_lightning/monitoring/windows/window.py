@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import func, select
@@ -17,7 +17,7 @@ from deepfake_lightning.monitoring.log.tables import dirty_minutes, gaps
 from deepfake_lightning.monitoring.windows.figures import Figures, figures
 from deepfake_lightning.monitoring.windows.periods import MINUTE_US, Period
 from deepfake_lightning.monitoring.windows.recent import last_request
-from deepfake_lightning.monitoring.windows.scope import COMMAND, UNKNOWN, Scope
+from deepfake_lightning.monitoring.windows.scope import COMMAND, UNKNOWN, Scope, version_of
 
 _MOST_GAPS = 1000
 Key = TypeVar("Key", bound=Hashable)
@@ -78,7 +78,10 @@ def read_window(log: LogDatabase, period: Period, scope: Scope) -> Window:
 def rollups_of(
     log: LogDatabase, period: Period, scope: Scope, *, step_s: int | None = None
 ) -> list[Rollup]:
-    """Return the roll-ups of a scope's traffic of both variants, by version, variant and media."""
+    """Return the roll-ups of a scope's traffic of both variants, by version, variant and media.
+
+    The version of requests that none answered is ``""``.
+    """
     where = {
         name: value
         for name, value in (("environment", scope.environment), ("version", scope.version))
@@ -88,7 +91,11 @@ def rollups_of(
         where["media_type"] = "" if scope.media_type == UNKNOWN else scope.media_type
     by = ("version", "variant", "media_type", "route")
     found = read_rollups(log, period.start_us, period.end_us, by=by, where=where, step_s=step_s)
-    return [one for one in found if one.key["route"] != COMMAND]
+    return [
+        replace(one, key={**one.key, "version": version_of(one.key)})
+        for one in found
+        if one.key["route"] != COMMAND
+    ]
 
 
 def lost_in(log: LogDatabase, period: Period) -> tuple[Gap, ...]:

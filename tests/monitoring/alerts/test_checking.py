@@ -68,11 +68,40 @@ def test_a_quiet_night_is_no_news(production):
 
 
 def test_without_a_log_nothing_is_found_and_nothing_is_made(tmp_path, production):
+    production.serve()
     place = tmp_path / "elsewhere" / "predictions.db"
     done = check_alerts(
         production.workspace, place, environment="production", now_us=production.now
     )
     assert done.alerts == () and not place.parent.exists()
+
+
+def test_where_versions_serve_a_log_that_is_gone_fires(production):
+    assert production.minute(20) == []
+    production.log.close()
+    production.place.unlink()
+    production.seen = production.place
+    assert [production.check() for _ in range(2)] == [[], ["log_stalled firing"]]
+    says = production.rounds[-1].alerts[0].says
+    assert "v1.0.0 serves in production, and there is no" in says
+    assert not production.place.exists()
+
+
+def test_a_stray_request_does_not_end_an_outage(production):
+    production.minute(100)
+    assert production.check(16) == ["no_traffic firing"]
+    for _ in range(3):
+        assert production.minute(1) == []
+        assert production.check(20) == []
+        assert "in the 60 minutes before there were 100" in production.rounds[-1].alerts[0].says
+    assert production.firing() == ["no_traffic production"]
+    assert production.minute(20) == ["no_traffic resolved"]
+
+
+def test_failures_that_no_version_answered_fire_for_the_environment(production):
+    production.minutes(2, 120)
+    assert production.minutes(2, 120, version="none", failing=0.9) == ["errors firing"]
+    assert production.firing() == ["errors production"]
 
 
 @pytest.fixture

@@ -135,3 +135,23 @@ def test_a_test_message_goes_to_each_channel(tmp_path):
 def test_no_line_is_broken_by_what_an_alert_says(kind):
     event = replace(FIRED, kind=kind)
     assert "\n" not in headline(event) and "\n" not in subject(event)
+
+
+def test_who_lacks_a_secret_keeps_a_message_for_those_that_have_it(tmp_path, monkeypatch):
+    channels = [{"name": "hook", "kind": "webhook", "url_env": "NOT_SET_HERE"}]
+    policy = AlertPolicy.model_validate({"channels": channels})
+    outbox = messages_of([FIRED, ENDED], policy)
+    for minute in range(10):
+        outbox = deliver(outbox, policy, tmp_path, now_us=NOON + minute * MINUTE).left
+    first, second = outbox
+    assert (first.tries, first.next_us, first.given_up_us) == (0, 0, None)
+    assert "NOT_SET_HERE holds no address" in first.fault
+    assert second == messages_of([ENDED], policy)[0]
+    # Who has it tries at once, and what it found stays to be read.
+    monkeypatch.setenv("NOT_SET_HERE", "http://127.0.0.1:9/")
+    later = NOON + 10 * MINUTE
+    tried = deliver(outbox, policy, tmp_path, now_us=later).left[0]
+    assert (tried.tries, tried.next_us) == (1, later + MINUTE)
+    monkeypatch.delenv("NOT_SET_HERE")
+    assert deliver((tried,), policy, tmp_path, now_us=later + MINUTE).left == (tried,)
+    assert deliver((tried,), policy, tmp_path, now_us=NOON + 25 * 60 * MINUTE).left[0].given_up_us

@@ -30,6 +30,7 @@ class Watch:
         self.silences: tuple[Silence, ...] = ()
         self.serving: frozenset[str] | None = frozenset({"v1.0.0"})
         self.events: list[AlertEvent] = []
+        self.whole = True
         self.now = NOON
 
     def minute(self, finding: str | None, *, minutes: float = 1, value: float = 0.5) -> list[str]:
@@ -39,7 +40,7 @@ class Watch:
             Measurement("errors", VERSION, finding, value, 0.01, 100, f"it is {value}",  # type: ignore[arg-type]
                         environment="production"),
         )  # fmt: skip
-        situation = Situation("production", found, self.serving)
+        situation = Situation("production", found, self.serving, self.whole)
         self.alerts, events = judge(self.rules, situation, self.alerts, self.silences, self.now)
         self.events += events
         return [one.kind + (" silently" if one.silenced else "") for one in events]
@@ -278,3 +279,27 @@ def test_where_nothing_is_wrong_nothing_is_kept(finding):
     watch = Watch()
     assert [watch.minute(finding) for _ in range(5)] == [[]] * 5
     assert watch.alerts == ()
+
+
+def test_what_no_round_looks_at_any_more_ends_after_a_day():
+    watch = Watch(window_minutes=10)
+    assert watch.minute("broken") == ["firing"]
+    assert watch.minute(None) == []
+    assert watch.minute(None, minutes=23 * 60) == []
+    assert watch.minute("unknown") == []  # it is looked at, and there is too little
+    assert watch.minute(None, minutes=60) == []
+    assert watch.minute(None, minutes=23 * 60) == []
+    watch.whole = False  # the log was away: nobody can know
+    assert watch.minute(None, minutes=60) == []
+    watch.whole = True
+    assert watch.minute(None) == []
+    assert watch.minute(None, minutes=24 * 60) == ["resolved"]
+    assert watch.alerts[0].says.startswith("no longer measured since 2023-11-1")
+
+
+def test_a_cooldown_of_weeks_is_kept():
+    watch = Watch(cooldown_minutes=14 * 24 * 60)
+    assert [watch.minute(one) for one in ("broken", "well")] == [["firing"], ["resolved"]]
+    assert watch.minute("broken", minutes=10 * 24 * 60) == []
+    assert watch.states == ["pending", "resolved"]
+    assert watch.minute("broken", minutes=4 * 24 * 60) == ["firing"]

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from deepfake_lightning.monitoring.alerts import Rounds, read_alerts
-from deepfake_lightning.monitoring.alerts.state import read_state, sole_round
+from deepfake_lightning.monitoring.alerts.delivering import messages_of
+from deepfake_lightning.monitoring.alerts.policy_files import policy_of
+from deepfake_lightning.monitoring.alerts.records import Alert, AlertEvent
+from deepfake_lightning.monitoring.alerts.state import change_state, read_state, sole_round
+
+_NOW = time.time_ns() // 1000
+FIRED = AlertEvent("3f9c2a1b-firing", "firing", _NOW, Alert(
+    "3f9c2a1b", "errors", "production", "firing", "critical", _NOW))  # fmt: skip
 
 
 def until(true, seconds=30):
@@ -46,8 +54,10 @@ def test_what_fails_is_said_once_and_tried_again(production, caplog):
         time.sleep(0.3)
         assert rounds.last is None
         assert caplog.text.count("alerts are not judged") == 1
+        assert rounds.fault.startswith("alerts are not judged")
         policy.write_text(good)
         until(lambda: rounds.last is not None)
+        until(lambda: rounds.fault is None)
     assert read_alerts(production.workspace) == ()
 
 
@@ -59,3 +69,20 @@ def test_a_round_of_another_process_is_waited_for(production):
         assert rounds.last is None
     until(lambda: rounds.last is not None)
     rounds.close()
+
+
+def test_where_another_has_done_the_round_messages_are_delivered_all_the_same(production, told):
+    place = production.workspace.monitoring / "predictions.db"
+    kept = replace(
+        read_state(production.workspace),
+        outbox=messages_of([FIRED], policy_of(production.workspace)),
+    )
+    change_state(
+        production.workspace,
+        lambda _: replace(kept, rounds={"production": time.time_ns() // 1000}),
+    )
+    with Rounds(production.workspace, place, "production") as rounds:
+        until(lambda: told(production))
+        until(lambda: not read_state(production.workspace).outbox)
+        assert rounds.last is None and rounds.fault is None
+    assert [one["id"] for one in told(production)] == [FIRED.id]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.errors import UsageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.monitoring.drift import (
     DriftPolicy,
     check_drift,
@@ -158,3 +161,23 @@ def test_examples_of_the_embedding_lie_where_the_window_differs(traffic, log, wo
     assert set(examples(log, record, "embedding", number=30)) <= set(moved)
     with pytest.raises(UsageError, match="use score, brightness"):
         examples(log, record, "hue")
+
+
+def test_what_cannot_be_read_for_the_moment_is_judged_later(traffic, log, workspace, monkeypatch):
+    """The other versions are judged, and nothing is kept of the one that waits."""
+    traffic.send(250, minutes=30, roll_up=False)
+    traffic.send(250, minutes=30, version="v1.1.0")
+    read = Path.read_bytes
+
+    def failing(path):
+        if path.name == "SHA256SUMS":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "read_bytes", failing)
+        with pytest.raises(StorageError, match="cannot be read: Input/output error"):
+            _check(log, workspace, 60)
+    assert [one.version for one in read_drift(log)] == ["v1.1.0"]
+    [judged] = _check(log, workspace, 60)
+    assert judged.version == "v1.0.0" and judged.score is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
+from sqlalchemy import insert, select
 
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.bundle.checksums import write_sums
@@ -18,6 +20,8 @@ from deepfake_lightning.monitoring.drift.reference import (
     item_means,
     reference_for,
 )
+from deepfake_lightning.monitoring.log.projection import projection_values
+from deepfake_lightning.monitoring.log.tables import erased, item_scores
 
 NOON, HOUR = 1_700_049_600_000_000, 3_600_000_000
 
@@ -127,3 +131,21 @@ def test_a_damaged_baseline_is_said(workspace):
     path.write_bytes(b"x" * 40)
     with pytest.raises(StorageError, match="is no baseline"):
         read_baseline(workspace, "production", "v1.0.0")
+
+
+def test_embeddings_of_erased_requests_are_left_out(traffic, log, workspace):
+    names = traffic.send(300, minutes=60)
+    baseline = set_baseline(log, workspace, "production", "v1.0.0", Period())
+    gone = names[::3]
+    rows = [{"id": hashlib.sha256(one.encode()).hexdigest()[:32], "ts_us": NOON} for one in gone]
+    query = select(item_scores.c.projection).where(item_scores.c.request_id.not_in(gone))
+    with log.writing() as connection:
+        kept = connection.scalars(query).all()
+        connection.execute(insert(erased), rows)
+    found = read_baseline(workspace, "production", "v1.0.0", log).projections
+    assert len(baseline.projections) == 300
+    expected = np.stack([projection_values(one) for one in kept]).astype(np.float64)
+    assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
+    policy = DriftPolicy(reference="baseline")
+    reference = reference_for(workspace, "production", "v1.0.0", policy, log)
+    assert np.array_equal(reference.projections, found)
