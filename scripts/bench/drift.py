@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +173,20 @@ def pools(
 ) -> dict[str, Pool]:
     """Return the scored items by name, from a file where they were scored before."""
     if cache is not None and cache.is_file():
-        kept: dict[str, Pool] = pickle.loads(cache.read_bytes())
-        return kept
+        with np.load(cache, allow_pickle=False) as kept:
+            names = sorted({name.partition("/")[0] for name in kept.files})
+            return {name: Pool(**{part.name: kept[f"{name}/{part.name}"] for part in fields(Pool)})
+                    for name in names}  # fmt: skip
     found = faces_pool(bundle, manifest, faces)
     if clips is not None:
         files = sorted(clips.rglob("*.mp4"))
         fake = ["manipulated" in str(file) for file in files]
         found["ffpp"] = clips_pool(bundle, files, fake, 75)
     if cache is not None:
-        cache.write_bytes(pickle.dumps(found))
+        with cache.open("wb") as file:
+            parts = {f"{name}/{part.name}": getattr(pool, part.name)
+                     for name, pool in found.items() for part in fields(Pool)}  # fmt: skip
+            np.savez(file, **parts)
     return found
 
 

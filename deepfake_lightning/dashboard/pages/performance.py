@@ -86,8 +86,12 @@ def _version(name: str, found: AuditedQuality, own: Mapping[str, MeasuredValue])
         now: Estimate | None = getattr(found, metric)
         rows.append([charts.METRICS[metric], _estimate(now), _own(own.get(metric))])
     heads = ["", "now (95 % interval)", "when it was measured"]
+    share = found.prevalence
     extra = (
-        f" {percent(found.prevalence.value)} of the traffic is fake." if found.prevalence else ""
+        f" {percent(share.value)} ({percent(share.low)} to {percent(share.high)}) of the traffic is "
+        "fake."
+        if share
+        else ""
     )
     return card(
         name, table(heads, rows, caption=f"quality of {name}"),
