@@ -87,12 +87,10 @@ def _version(name: str, found: AuditedQuality, own: Mapping[str, MeasuredValue])
         rows.append([charts.METRICS[metric], _estimate(now), _own(own.get(metric))])
     heads = ["", "now (95 % interval)", "when it was measured"]
     share = found.prevalence
-    extra = (
-        f" {percent(share.value)} ({percent(share.low)} to {percent(share.high)}) of the traffic is "
-        "fake."
-        if share
-        else ""
-    )
+    extra = ""
+    if share is not None:
+        between = f"{percent(share.low)} to {percent(share.high)}"
+        extra = f" {percent(share.value)} ({between}) of the traffic is fake."
     return card(
         name, table(heads, rows, caption=f"quality of {name}"),
         note=f"{found.labels:,} labels.{extra} Precision and accuracy depend on that share; "
