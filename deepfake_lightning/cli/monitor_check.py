@@ -12,11 +12,12 @@ from rich.console import Console
 
 from deepfake_lightning.cli.monitor_reading import missing, sum_up
 from deepfake_lightning.cli.printable import say
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import DeepfakeLightningError, StorageError
 from deepfake_lightning.monitoring.alerts import AlertRound, check_alerts
 from deepfake_lightning.monitoring.alerts.machine import opened
 from deepfake_lightning.monitoring.alerts.state import sole_round
 from deepfake_lightning.monitoring.drift import DriftRecord, check_drift
+from deepfake_lightning.schemas.environment import read_environment
 from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
@@ -43,16 +44,30 @@ def check_once(
         drift, fault = _drift(workspace, place, environment, now_us, progress)
         progress("alerts", 0, 0)
         found = check_alerts(workspace, place, environment=environment, now_us=now_us)
+    damaged = _damaged(workspace, environment)
     if json:
         judged = [one.to_dict() for one in drift]
-        record = {**found.to_dict(), "drift": judged, "drift_fault": fault}
+        record = {**found.to_dict(), "drift": judged, "drift_fault": fault,
+                  "environment_fault": damaged}  # fmt: skip
         sys.stdout.write(dumps(record, allow_nan=False) + "\n")
     else:
         told = [f"drift is not judged: {fault}"] if fault else []
+        told += [f"what serves is not known: {damaged}"] if damaged else []
         say(console, [*told, *lines(environment, found, drift)])
-    if found.fault or (fault and not found.firing):
+    if found.fault or ((fault or damaged) and not found.firing):
         return 1
     return FIRING if found.firing else 0
+
+
+def _damaged(workspace: Workspace, environment: str) -> str | None:
+    """Return what is wrong with an environment's file; None where it is well, or not there."""
+    path = workspace.environments / f"{environment}.json"
+    try:
+        if path.is_file():
+            read_environment(path)
+    except DeepfakeLightningError as error:
+        return error.what
+    return None
 
 
 def _drift(

@@ -159,6 +159,17 @@ def test_check_is_not_green_where_there_is_no_log(tmp_path, capsys):
     assert "there is no prediction log" in record["drift_fault"]
 
 
+def test_check_is_not_green_where_what_serves_is_not_known(tmp_path, capsys):
+    workspace = Workspace(tmp_path / "mlops")
+    PredictionLog(workspace.monitoring / "predictions.db").close()
+    assert "firing" in shown(capsys, workspace, "--check", "true")
+    workspace.environments.mkdir(parents=True)
+    (workspace.environments / "production.json").write_text('{"schema": 1, "serving": ["v1.0.0"]}')
+    assert "what serves is not known" in shown(capsys, workspace, "--check", "true", code=1)
+    record = json.loads(shown(capsys, workspace, "--check", "true", "--json", "true", code=1))
+    assert "production.json" in record["environment_fault"]
+
+
 def test_a_refusal_that_no_version_answered_is_no_version_of_a_baseline(busy, tmp_path, capsys):
     now = time.time_ns() // 1000
     refused = LoggedRequest(

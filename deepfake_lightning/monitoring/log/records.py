@@ -59,7 +59,8 @@ class LoggedRequest:
 
     Attributes:
         id: of the request; the answer names it.
-        ts_us: when it came, in microseconds since 1970, UTC.
+        ts_us: when it came, in microseconds since 1970, UTC; a job, which takes long: when it
+            ended, so that who watches the last minutes sees it.
         version: of the detector.
         bundle: the detector's digest (SHA-256).
         route: ``/v1/predict`` or ``predict``, the command.

@@ -132,7 +132,8 @@ drift_checks = Table(
     Column("record", Text, nullable=False),
 )
 
-# Hashes of the ids of erased requests, whose rows may come yet; the times are in the ids.
+# Hashes of the ids of erased requests, kept for good: rows of theirs may come yet, and copies of
+# their media may lie in training loops. The times are in the ids.
 erased = Table(
     "erased",
     tables,
