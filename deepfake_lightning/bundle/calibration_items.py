@@ -88,10 +88,10 @@ def labelled_items(manifest: Manifest) -> dict[MediaType, LabelledItems]:
     items, first = np.unique(numbers[rows], return_index=True)
     first = rows[first]
     groups = identity_groups(manifest.rows.iloc[first].reset_index(drop=True))
-    video = manifest.framed() | (manifest.rows["media_type"] == "video").to_numpy(bool)
+    kinds = manifest.kinds()[first]
     found: dict[MediaType, LabelledItems] = {}
     for kind in KINDS:
-        own = video[first] == (kind == "video")
+        own = kinds == kind
         if own.any():
             found[kind] = LabelledItems(items[own], labels[first[own]], groups[own])
     return found

@@ -46,11 +46,9 @@ def epoch_predictions(
     none = [-1] * len(lost)
     places = [*scores.row.tolist(), *lost]
     rows = manifest.rows.iloc[places]
-    # Pictures of a clip are a clip, whose verdict is that of clips.
-    kind = rows["media_type"].mask(manifest.framed()[places], "video")
     table = rows[_NAMES].assign(
         schema=1,
-        media_type=kind,
+        media_type=manifest.kinds()[places],  # pictures of a clip have the verdict of clips
         track_id=_numbers([*scores.track.tolist(), *none]),
         frame=_numbers([*scores.frame.tolist(), *none]),
         logit=pd.array([*scores.logit.tolist(), *[None] * len(lost)], dtype="Float64"),

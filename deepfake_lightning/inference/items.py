@@ -56,6 +56,11 @@ class Item:
     is_listed: bool = False
     status: str | None = None
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is the file of a clip."""
+        return self.media_type == "video" and not self.is_frames
+
 
 class Archive:
     """The items of all that was named; a million of them take hundreds of megabytes, not more.
@@ -100,6 +105,7 @@ class _Part:
         rows = manifest.rows
         self._listed = bool(rows["label"].notna().any())
         self._framed = manifest.framed()
+        self._kinds = manifest.kinds()
         self._order, self._starts = _groups(rows, manifest.items())
         # Columns once: asking a table row by row takes a hundred times as long.
         wanted = ("path", "media_type", "status", "frame", "track_id", "timestamp_ms", *KNOWN)
@@ -133,7 +139,7 @@ class _Part:
         known["video_id"] = video_id or self.video_id(place)
         return Item(
             name=known["video_id"] if framed else str(self._root / str(at["path"][first])),
-            media_type="video" if framed else at["media_type"][first],
+            media_type=self._kinds[first],
             pictures=tuple(
                 FramePicture(
                     self._root / at["path"][row], at["track_id"][row], at["frame"][row],

@@ -129,14 +129,27 @@ class Manifest:
         return np.asarray(self.rows["status"].fillna("ok") == "ok", bool)
 
     def framed(self) -> NDArray[np.bool_]:
-        """Return bool [rows]: the pictures that are of a clip, whose item is a video.
+        """Return bool [rows]: the pictures that are a part of an item, a frame or a face of it.
 
-        They have a frame number or a face track. All of one ``video_id`` are one item; any other
-        row is an item of its own.
+        They have a frame number or a face track. All of one ``video_id`` are one item, of a kind
+        that ``kinds`` tells; any other row is an item of its own.
         """
         rows = self.rows
         numbered = rows["frame"].notna() | rows["track_id"].notna()
         return np.asarray((rows["media_type"] == "image") & numbered, bool)
+
+    def kinds(self) -> NDArray[np.object_]:
+        """Return what each row's item is, object [rows]: ``video`` or ``image``.
+
+        Frames of a clip are a video. Faces that were cut out of a picture have no frame number,
+        and each has a track of its own: they are an image.
+        """
+        rows, framed = self.rows, self.framed()
+        seen_again = rows.duplicated(["video_id", "track_id"], keep=False)
+        moving = framed & (rows["frame"].notna() | seen_again)
+        clips = set(rows.loc[moving, "video_id"])
+        video = (rows["media_type"] == "video") | (framed & rows["video_id"].isin(clips))
+        return np.where(video, "video", rows["media_type"].astype(object))
 
     def items(self) -> NDArray[np.int64]:
         """Return the number of each row's item, int64 [rows]; not all numbers are in use."""

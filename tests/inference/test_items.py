@@ -323,3 +323,21 @@ def test_files_that_are_not_looked_at_are_counted(
         (tmp_path / name).touch()
     assert len(Archive(read_inputs([str(tmp_path)]))) == 1
     assert "2 files are neither pictures nor videos by their suffix (.gif, .txt)" in caplog.text
+
+
+def test_faces_of_a_picture_are_a_picture_and_frames_of_a_clip_a_clip() -> None:
+    records = [
+        {"video_id": "d/photo", "path": "photo_0", "track_id": 0},
+        {"video_id": "d/photo", "path": "photo_1", "track_id": 1},
+        {"video_id": "d/clip", "path": "clip_0", "track_id": 0, "frame": 0},
+        {"video_id": "d/tracked", "path": "tracked_0", "track_id": 0},
+        {"video_id": "d/tracked", "path": "tracked_1", "track_id": 0},
+        {"video_id": "d/tracked", "path": "tracked_2", "track_id": 1},
+        {"video_id": "d/plain", "path": "plain"},
+        {"video_id": "d/film", "path": "film.mp4", "media_type": "video"},
+    ]
+    found = list(Archive([manifest([{**row, "group_id": "g"} for row in records])]))
+    assert [(item.known["video_id"], item.media_type, len(item.paths)) for item in found] == [
+        ("d/photo", "image", 2), ("d/clip", "video", 1), ("d/tracked", "video", 3),
+        ("d/plain", "image", 1), ("d/film", "video", 1),
+    ]  # fmt: skip

@@ -1,18 +1,21 @@
-"""From frames to files: the chain that real and forged clips go through alike."""
+"""From frames to files: the chain that real and forged media go through alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
+import cv2
 import numpy as np
 
 from deepfake_lightning.data.demo.draw import FPS
 from deepfake_lightning.data.demo.forge import Image, resample
+from deepfake_lightning.media.h264 import write_h264
 
 CRF = 20
 """Constant rate factor of the H.264 encoder."""
+QUALITY = 92
+"""Of the JPEG encoder, 1 to 100."""
 
 
 def finish(frames: Sequence[Image], rng: np.random.Generator) -> list[Image]:
@@ -47,13 +50,11 @@ def write_clip(path: Path, frames: Sequence[Image]) -> None:
         frames: (H, W, 3) uint8 RGB frames of one even size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames[0].shape[:2]
-    with av.open(str(path), mode="w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        # The result of several threads depends on their number, and so on the machine.
-        stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(CRF), "preset": "veryfast"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+    write_h264(path, ((None, frame) for frame in frames), crf=CRF, fps=FPS)
+
+
+def write_picture(path: Path, frame: Image) -> None:
+    """Encode a frame, (H, W, 3) uint8 RGB, as JPEG; the file's folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())

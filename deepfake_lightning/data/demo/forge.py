@@ -30,7 +30,10 @@ _REGIONS: dict[Method, tuple[float, float, float, float]] = {
     "swap": (0.0, 0.18, 0.60, 0.70),
     "reenact": (0.0, 0.16, 0.60, 0.70),
     "mouth": (0.0, 0.45, 0.50, 0.44),
+    "render": (0.0, 0.16, 0.62, 0.72),
 }
+_STRIDE = 8
+"""Distance of the lines of a grid, frame pixels: the stride of the network that is imitated."""
 
 
 def region_mask(target: Frame, recipe: Recipe) -> FloatArray:
@@ -88,6 +91,13 @@ def _placement(target: Frame, donor: Frame, recipe: Recipe) -> npt.NDArray[np.fl
     return np.asarray(placed[:2], dtype=np.float64)
 
 
+def _grid(height: int, width: int) -> FloatArray:
+    """(H, W, 1) float32 in [-1, 1] of mean 0, a wave of ``_STRIDE`` along both axes."""
+    down = np.cos(2 * np.pi * np.arange(height) / _STRIDE)[:, None, None]
+    right = np.cos(2 * np.pi * np.arange(width) / _STRIDE)[None, :, None]
+    return np.asarray(0.5 * (down + right), dtype=np.float32)
+
+
 def forge_frame(
     target: Frame, donor: Frame, recipe: Recipe, mask: FloatArray, pattern: FloatArray
 ) -> Image:
@@ -116,6 +126,7 @@ def forge_frame(
     gap = ((target.image - region) * weight).sum(axis=(0, 1))
     region += recipe.match * gap + np.asarray(recipe.cast, dtype=np.float32)
     region += np.float32(recipe.grain) * pattern
+    region += np.float32(recipe.grid) * _grid(height, width)
     return blend(target.image, np.asarray(region, dtype=np.float32), mask)
 
 
@@ -127,7 +138,7 @@ def forge_clip(
     Args:
         target: the clip whose face is forged.
         source: a clip of another person, at least as long: the donor of ``swap``
-            and ``mouth``, the driver of ``reenact``.
+            and ``mouth``, the driver of ``reenact``; ``render`` does not need it.
         recipe: how the clip is forged.
         rng: source of the grain's pattern.
 
@@ -142,7 +153,8 @@ def forge_clip(
         # A reenacted face shows the target's own face a third of a second later,
         # displaced as the source's head is displaced against its first frame.
         driven = recipe.method == "reenact"
-        donor = target[_later(index, len(target))] if driven else source[index]
+        own = target[_later(index, len(target))] if driven else frame
+        donor = source[index] if recipe.method in ("swap", "mouth") else own
         mask = region_mask(frame, recipe)
         moved = recipe
         if driven:

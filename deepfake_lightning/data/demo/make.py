@@ -1,14 +1,15 @@
-"""Write the demo data set: clips, and the rows of its manifest."""
+"""Write the demo data set: clips or pictures, and the rows of its manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from deepfake_lightning.data.demo.clips import CRF, write_clip
+from deepfake_lightning.data.demo.clips import CRF, QUALITY, write_clip, write_picture
+from deepfake_lightning.data.demo.recipe import LATER, METHODS, Method
 from deepfake_lightning.data.demo.shoot import Clip, clips_of, clusters
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.schemas import manifest
@@ -31,6 +32,8 @@ def make_demo(
     clips: int = CLIPS,
     frames: int = FRAMES,
     seed: int = 7,
+    media: Literal["videos", "pictures"] = "videos",
+    methods: Sequence[str] = METHODS,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Draw, forge and write the demo data set.
@@ -41,12 +44,14 @@ def make_demo(
     drawing as the real clip of its number, then both pass the same chain.
 
     Args:
-        out: folder to write into, ``videos/``; the caller sees to it that it
-            is fresh.
+        out: folder to write into, ``videos/`` or ``images/``; the caller sees to
+            it that it is fresh.
         identities: number of identities, at least ``MIN_IDENTITIES``.
         clips: number of real clips of each identity, and of fakes of each.
-        frames: frames of each clip, at 12 per second.
+        frames: frames of each clip, at 12 per second; of a picture one is drawn.
         seed: same seed and numbers, same clips and rows on one machine.
+        media: ``pictures`` has one frame in the place of each clip.
+        methods: of forgery, of ``METHODS`` and ``LATER``, which take turns.
         progress: called with clips done and clips in all after every clip.
 
     Returns:
@@ -54,15 +59,17 @@ def make_demo(
         relative to ``out``. The manifest file is not written.
 
     Raises:
-        DataError: if a number is too small.
+        DataError: a number is too small, or a method unknown.
     """
     _check(identities, clips, frames)
+    forgeries = _known(methods)
     rows: list[dict[str, Any]] = []
     total = 2 * identities * clips
     done = 0
     for cluster in clusters(identities):
-        for clip in clips_of(cluster, clips, frames, seed):
-            rows.append(_write(out, clip))
+        many = frames if media == "videos" else 1
+        for clip in clips_of(cluster, clips, many, seed, forgeries):
+            rows.append(_write(out, clip, media))
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -89,21 +96,38 @@ def _check(identities: int, clips: int, frames: int) -> None:
         )
 
 
-def _write(out: Path, clip: Clip) -> dict[str, Any]:
-    """Write one clip; return its manifest row."""
-    path = f"videos/{clip.stem}.mp4"
-    write_clip(out / path, clip.frames)
+def _known(methods: Sequence[str]) -> list[Method]:
+    """Return the methods, once each is known."""
+    known = {str(method): method for method in (*METHODS, *LATER)}
+    unknown = [name for name in methods if name not in known]
+    if unknown or not methods:
+        raise DataError(
+            f"There is no forging of drawn faces called {', '.join(unknown) or 'nothing'}.",
+            why=f"There are {', '.join(known)}.",
+            next_step="Name one or more of these, with commas between them.",
+        )
+    return [known[name] for name in methods]
+
+
+def _write(out: Path, clip: Clip, media: Literal["videos", "pictures"]) -> dict[str, Any]:
+    """Write one clip, or the picture in its place; return its manifest row."""
+    moving = media == "videos"
+    path = f"videos/{clip.stem}.mp4" if moving else f"images/{clip.stem}.jpg"
+    if moving:
+        write_clip(out / path, clip.frames)
+    else:
+        write_picture(out / path, clip.frames[0])
     return {
         "path": path,
         "label": clip.label,
-        "media_type": "video",
+        "media_type": "video" if moving else "image",
         "video_id": f"{DATASET}/{clip.stem}",
         "group_id": clip.group,
         "target_id": clip.target.name,
         "source_id": clip.source.name if clip.source else None,
         "method": clip.method,
         "dataset": DATASET,
-        "compression": f"h264-crf{CRF}",
+        "compression": f"h264-crf{CRF}" if moving else f"jpeg-q{QUALITY}",
         "split": None,
         "licence": LICENCE,
     }

@@ -7,11 +7,16 @@ from typing import Literal
 
 import numpy as np
 
-Method = Literal["swap", "reenact", "mouth"]
+Method = Literal["swap", "reenact", "mouth", "render"]
 
 METHODS: tuple[Method, ...] = ("swap", "reenact", "mouth")
 """``swap``: the source's inner face on the target. ``reenact``: the target's own
 inner face, moved as the source's head moves. ``mouth``: the source's lower face."""
+LATER: tuple[Method, ...] = ("render",)
+"""Those of another kind, for what a detector does when a new forgery appears. ``render``:
+the target's whole face as if out of a network that upsamples. It has no seam, no foreign
+colour and no softer region, but the grid that such networks leave (Odena et al. 2016,
+"Deconvolution and checkerboard artifacts", doi:10.23915/distill.00003)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Recipe:
         grain: standard deviation of the noise pattern added to the region, grey levels.
         match: how far the region's mean colour is moved to the target's, 0 to 1.
         cast: colour added to the region, grey levels (R, G, B).
+        grid: amplitude of the grid that upsampling leaves, grey levels.
     """
 
     method: Method
@@ -41,6 +47,7 @@ class Recipe:
     grain: float
     match: float
     cast: tuple[float, float, float]
+    grid: float = 0.0
 
 
 def draw_recipe(rng: np.random.Generator, method: Method, turn: int) -> Recipe:
@@ -57,6 +64,8 @@ def draw_recipe(rng: np.random.Generator, method: Method, turn: int) -> Recipe:
     Returns:
         The recipe.
     """
+    if method == "render":
+        return _rendered(rng)
     brighter, softer = turn % 2 == 0, (turn // 2) % 2 == 0
     warm = rng.uniform(-9.0, 9.0)
     level = rng.uniform(9.0, 16.0) * (1.0 if brighter else -1.0)
@@ -74,4 +83,21 @@ def draw_recipe(rng: np.random.Generator, method: Method, turn: int) -> Recipe:
         grain=float(0.0 if softer else rng.uniform(5.0, 7.0)),
         match=float(rng.uniform(0.85, 0.95)),
         cast=(float(cast[0]), float(cast[1]), float(cast[2])),
+    )
+
+
+def _rendered(rng: np.random.Generator) -> Recipe:
+    """Choose how a face is rendered: all of it is the target's own, but for the grid."""
+    return Recipe(
+        method="render",
+        reach=float(rng.uniform(0.95, 1.08)),
+        ripple=(0.0, 0.0, 0.0),
+        feather=float(rng.uniform(0.5, 0.7)),
+        shift=(0.0, 0.0),
+        zoom=1.0,
+        detail=float(rng.uniform(0.9, 1.0)),
+        grain=0.0,
+        match=1.0,
+        cast=(0.0, 0.0, 0.0),
+        grid=float(rng.uniform(9.0, 14.0)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,9 @@ def clusters(identities: int) -> list[list[int]]:
     return pairs
 
 
-def clips_of(members: list[int], clips: int, frames: int, seed: int) -> Iterator[Clip]:
+def clips_of(
+    members: list[int], clips: int, frames: int, seed: int, methods: Sequence[Method] = METHODS
+) -> Iterator[Clip]:
     """The real and fake clips of one cluster, as yet unwritten.
 
     Args:
@@ -56,6 +58,7 @@ def clips_of(members: list[int], clips: int, frames: int, seed: int) -> Iterator
         clips: real clips of each identity, and fakes of each.
         frames: frames of each clip.
         seed: seed of the data set.
+        methods: of forgery, which take turns.
 
     Yields:
         A real clip, then the fake forged from the same drawing, and so on.
@@ -75,7 +78,7 @@ def clips_of(members: list[int], clips: int, frames: int, seed: int) -> Iterator
             plain = finish([frame.image for frame in shot], rng)
             stem = f"real/{who.name}_{clip}"
             yield Clip(stem, 0, group, who, None, None, plain)
-            method = METHODS[(index + clip) % len(METHODS)]
+            method = methods[(index + clip) % len(methods)]
             forged = _forge(shot, shots[other], method, seed, index, clip)
             stem = f"fake/{method}/{who.name}_{people[other].name}_{clip}"
             yield Clip(stem, 1, group, who, people[other], method, forged)
