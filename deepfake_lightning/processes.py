@@ -7,9 +7,12 @@ import multiprocessing
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -43,6 +46,9 @@ def run_jobs(
 ) -> Generator[tuple[Label, Result | Lost], None, None]:
     """Yield each job's label with its result as it is done; few are under way at a time.
 
+    Pebble gives a pool up for good when a process ends of which it knows no task (the kernel may
+    end one for want of memory). Jobs that were under way then are done once more, in a new pool.
+
     Args:
         function: of a module; it is imported once, and its processes are forked from there.
         jobs: labels stay here, jobs are sent.
@@ -53,21 +59,43 @@ def run_jobs(
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([function.__module__])
-    under_way: dict[Future[Result], Label] = {}
-    with ProcessPool(workers, context=context, initializer=prepare) as pool:
-        try:
-            while True:
-                while len(under_way) < 2 * workers and (task := next(jobs, None)) is not None:
-                    under_way[pool.schedule(function, [task[1]], timeout=timeout)] = task[0]
-                if not under_way:
-                    return
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    label = under_way.pop(future)
-                    yield label, _result(future, timeout, raised)
-        finally:
-            if under_way:  # interrupted: what is under way is done again another time
-                pool.stop()  # type: ignore[no-untyped-call]
+    opened = partial(ProcessPool, workers, context=context, initializer=prepare)
+    pool, again = opened(), deque[tuple[Label, Job]]()
+    under_way: dict[Future[Result], tuple[Label, Job, bool]] = {}
+    try:
+        while True:
+            while len(under_way) < 2 * workers:
+                is_last = bool(again)
+                if (task := again.popleft() if again else next(jobs, None)) is None:
+                    break
+                try:
+                    future = pool.schedule(function, [task[1]], timeout=timeout)
+                except RuntimeError:  # it has been given up
+                    _end(pool)
+                    pool = opened()
+                    future = pool.schedule(function, [task[1]], timeout=timeout)
+                under_way[future] = (*task, is_last)
+            if not under_way:
+                return
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for ended in done:
+                label, job, is_last = under_way.pop(ended)
+                if _is_no_fault_of_its(ended) and not is_last:
+                    again.append((label, job))
+                else:
+                    yield label, _result(ended, timeout, raised)
+    finally:
+        _end(pool)  # interrupted: what is under way is done again another time
+
+
+def _is_no_fault_of_its(future: Future[Any]) -> bool:
+    """Return whether a job came to nothing as its pool was given up, for another's sake."""
+    return isinstance(future.exception(), BrokenProcessPool)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def run_here(

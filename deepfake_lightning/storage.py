@@ -159,6 +159,25 @@ def atomic_write(path: Path, mode: str = "wb", *, rights: int = 0o644) -> Iterat
             aside.unlink(missing_ok=True)
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file that its owner alone may read, with its folder; one that exists is left.
+
+    SQLite takes an empty file for a new database, and gives its other files the same rights.
+
+    Raises:
+        StorageError: the machine refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be made: {error.strerror or error}",
+            next_step="free space or fix permissions there",
+        ) from error
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left of files that they were writing with :func:`atomic_write`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what takes longest, so that at the end no process waits for another's."""
     longest = (HERE, HERE / "training")
     items.sort(key=lambda item: item.path.parent not in longest)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """Fork processes from one that has loaded what any of them needs, whoever is the first to ask.
+
+    PyTorch it has not: processes that answer requests may take so many addresses, and no more.
+    """
+    multiprocessing.set_forkserver_preload(
+        [f"deepfake_lightning.{name}" for name in (
+            "data.audit.statistics", "data.extraction.worker", "inference.worker",
+            "serving.decoding", "serving.jobs.worker",
+        )]
+    )  # fmt: skip
+    forkserver.ensure_running()
 
 
 @dataclass(frozen=True)

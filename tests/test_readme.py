@@ -28,6 +28,7 @@ SMALL = ["--model.backbone=test_efficientnet", "--model.weights=null", "--model.
          "--data.image_size=32", "--data.crop_size=null", "--data.num_workers=0",
          "--data.batch_size=8", "--trainer.enable_progress_bar=false",
          "--audit_allow=[near_copy]"]  # fmt: skip
+PLAIN = ["--register=false", "--report=false"]  # as of all but the first training
 
 
 def _blocks(language: str) -> list[str]:
@@ -120,7 +121,9 @@ def _run(line: str) -> None:
         epochs = "2" if "--ckpt_path" in words else "1"
         small = [*([] if "--ckpt_path" in words else SMALL), f"--trainer.max_epochs={epochs}"]
         if Path("mlops/registry").exists():  # the first is registered; that takes its time
-            small.append("--register=false")
+            small += PLAIN
+    if words[1] == "tune":
+        small = ["--workers", "1"]  # each of them loads PyTorch
     if words[1] == "deploy":  # the server that is tried aside has tests of its own
         Path("gate.yaml").write_text("integration: {environments: []}")
         small = ["--policy", "gate.yaml"]
@@ -138,7 +141,7 @@ def test_every_block_is_in_order(place: Path, monkeypatch: Any, capsys: Any) -> 
                 if not line.startswith("bash scripts/"):  # run by the next test's means
                     _run(line)
         elif language == "python" and "train(" in text:
-            small = ", ".join(f'"{flag}"' for flag in [*SMALL, "--register=false"])
+            small = ", ".join(f'"{flag}"' for flag in [*SMALL, *PLAIN])
             exec(text.replace('"--trainer.max_epochs=2")', f'"--trainer.max_epochs=1", {small})'))
             assert "best.ckpt" in capsys.readouterr().out
         elif language == "python" and "open_engine(" in text:

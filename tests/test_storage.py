@@ -19,6 +19,7 @@ from deepfake_lightning.storage import (
     atomic_write,
     file_hash,
     lock,
+    make_private,
     new_folder,
     write_json,
 )
@@ -65,6 +66,18 @@ def test_who_reads_meanwhile_reads_the_old_file_whole(tmp_path: Path) -> None:
             file.write(b"the new one")
         assert reader.read() == b"old"
     assert path.read_bytes() == b"the new one"
+
+
+def test_a_private_file_is_made_once_and_an_old_one_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    make_private(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"", 0o600)
+    path.write_bytes(b"kept")
+    path.chmod(0o640)
+    make_private(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"kept", 0o640)
+    with pytest.raises(StorageError, match="could not be made"):
+        make_private(path / "below")
 
 
 def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips, faces = place / "data/demo", place / "data/demo_faces"
     here = ["--workspace", str(place)]
     for command in (
-        ["data", "demo", "--identities", "8", "--out", str(clips)],
+        ["data", "demo", "--identities", "8", "--clips", "1", "--out", str(clips)],
         ["extract", str(clips), "--out", str(faces), "--sampling", "even:2"],
         ["fit", "--config", "configs/demo.yaml", "--data.root", str(faces), *here, *SMALL],
     ):

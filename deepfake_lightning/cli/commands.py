@@ -163,6 +163,11 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.evaluate:evaluate",
         "evaluate v1.0.0 --prevalence 0.01",
     ),
+    "explain": Command(
+        "show what moved a score: heat maps of faces, timelines of clips",
+        "deepfake_lightning.cli.explain:explain",
+        "explain clip.mp4 --version v1.0.0 --out explained",
+    ),
     "extract": Command(
         "take face crops out of videos and pictures",
         "deepfake_lightning.cli.extract:extract",
@@ -307,6 +312,3 @@ COMMANDS: dict[str, Command] = {
         "tune --config configs/sweep.yaml --workers 2",
     ),
 }
-
-# What the README's table says is to come.
-PLANNED = frozenset({"explain"})

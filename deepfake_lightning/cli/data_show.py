@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepfake_lightning.data.preview import Strip
+    from deepfake_lightning.data.preview import PairStrip, Strip
+
+    Row = tuple[NDArray[np.uint8], list[str]]
 
 
 def data_show(
@@ -28,6 +30,8 @@ def data_show(
 ) -> None:
     """Draw a contact sheet: for each label and method what a network sees, plain and augmented.
 
+    Where a configuration makes fakes of real faces (data.blending), pairs of them are drawn, too.
+
     Args:
         root: a folder of pictures or videos, or a manifest.
         config: a training's configuration; its data section says how pictures are made.
@@ -38,7 +42,7 @@ def data_show(
         workspace: where the workspace is (default: mlops).
     """
     from deepfake_lightning.data.datamodule import DeepfakeDataModule
-    from deepfake_lightning.data.preview import preview
+    from deepfake_lightning.data.preview import preview, preview_pairs
     from deepfake_lightning.evaluation.plots import contact_sheet
 
     if count < 1:
@@ -49,12 +53,15 @@ def data_show(
     except TypeError as error:  # an unknown key
         raise UsageError(f"{config}, data: {error}", next_step="correct the key") from error
     strips = preview(data, count=count, seed=seed)
-    images, captions = _sheet(strips, count)
+    pairs = preview_pairs(data, count=count, seed=seed) if data.hparams["blending"] else None
+    images, captions = _sheet(_rows(strips, pairs), count)
     path = Path(out) if out else Workspace.find(workspace).root / "evaluation" / "data.png"
     with atomic_write(path) as file:
         contact_sheet(images, captions, columns=count).savefig(file, format="png")
     names = "; ".join(strip.name for strip in strips)
     below = "plain above, augmented below" if strips[0].after is not None else "not augmented"
+    if pairs is not None:
+        below += "; then real faces, masks, and the fakes made of them"
     Console().print(
         f"{path}: {names}\n{below}\n"
         f"next: deepfake-lightning fit --config {config or 'configs/lite0.yaml'} "
@@ -80,20 +87,30 @@ def _data_section(config: str | None) -> dict[str, Any]:
     return section
 
 
-def _sheet(strips: list[Strip], columns: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return pictures and captions in rows, each row of one strip; smaller ones get a border."""
+def _rows(strips: list[Strip], pairs: PairStrip | None) -> list[Row]:
+    """Return the rows of a sheet: pictures, and a caption for each."""
+    rows: list[Row] = []
+    for strip in strips:
+        rows.append((strip.before, [f"{strip.name}\n{name}" for name in strip.names]))
+        if strip.after is not None:
+            rows.append((strip.after, [f"{strip.name}\naugmented"] * len(strip.names)))
+    if pairs is not None:
+        rows.append((pairs.real, [f"real side of a pair\n{name}" for name in pairs.names]))
+        rows.append((pairs.mask, ["mask"] * len(pairs.names)))
+        rows.append((pairs.fake, ["self-blended"] * len(pairs.names)))
+    return rows
+
+
+def _sheet(rows: list[Row], columns: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return pictures and captions, as many in each row; smaller ones get a border."""
     import numpy as np
 
-    side = max(strip.before.shape[1] for strip in strips)
+    side = max(pictures.shape[1] for pictures, _ in rows)
     images, captions = [], []
-    for strip in strips:
-        for kind, pictures in (("", strip.before), ("augmented", strip.after)):
-            if pictures is None:
-                continue
-            edge = side - pictures.shape[1]
-            border = (edge // 2, edge - edge // 2)
-            padding = ((0, columns - len(pictures)), border, border, (0, 0))
-            images.append(np.pad(pictures, padding, constant_values=255))
-            captions += [f"{strip.name}\n{kind or name}" for name in strip.names]
-            captions += [""] * (columns - len(pictures))
+    for pictures, names in rows:
+        edge = side - pictures.shape[1]
+        border = (edge // 2, edge - edge // 2)
+        padding = ((0, columns - len(pictures)), border, border, (0, 0))
+        images.append(np.pad(pictures, padding, constant_values=255))
+        captions += [*names, *[""] * (columns - len(pictures))]
     return np.concatenate(images), captions

@@ -48,8 +48,9 @@ def data_split(
             test: 0.15, gate: 0.05}).
         seed: of the draw.
         protocol: random; official (the data's own splits, with their leaks counted);
-            leave-one-method-out:NAME; cross-dataset:A->B. Default: official where the manifest's
-            splits are, and random otherwise.
+            leave-one-method-out:NAME (or NAME,CHOOSER: fakes of CHOOSER stand in val and calib
+            alone, so that nothing is chosen on a method that is trained on); cross-dataset:A->B.
+            Default: official where the manifest's splits are, and random otherwise.
         unit: what stays whole: a group (all that is tied), an identity (a person), or, with
             auto, groups as long as the largest holds at most half of a data set.
         page: an HTML page to write with the same tables.

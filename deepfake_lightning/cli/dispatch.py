@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from deepfake_lightning.cli.commands import COMMANDS, PLANNED, Command
+from deepfake_lightning.cli.commands import COMMANDS, Command
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
 
 PROGRAM = "deepfake-lightning"
@@ -58,10 +58,6 @@ def _command(args: list[str]) -> tuple[str | None, list[str]]:
     group = [name for name in COMMANDS if name.startswith(f"{args[0]} ")]
     if group and (len(args) == 1 or args[1] in ("-h", "--help")):
         return None, [args[0]]
-    if args[0] in PLANNED:
-        raise UsageError(
-            f"`{args[0]}` is not built yet", next_step=f"`{PROGRAM} --help` lists what works"
-        )
     near = difflib.get_close_matches(two, COMMANDS, n=1) or difflib.get_close_matches(
         args[0], COMMANDS, n=1
     )

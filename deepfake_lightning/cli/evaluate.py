@@ -37,6 +37,8 @@ def evaluate(
     prevalence: float = 0.01,
     least: int = 20,
     embed_media: bool = False,
+    robustness: bool = False,
+    robustness_items: int = 300,
     out: str | None = None,
     run: str | None = None,
     runtime: Literal["auto", "onnx", "torch"] = "auto",
@@ -68,6 +70,9 @@ def evaluate(
         prevalence: share of fakes in the field; it says how many alarms will be true.
         least: items of a class that a group needs to be compared.
         embed_media: put the faces of the worst mistakes into the page.
+        robustness: score some items under degradations as well (JPEG, H.264 of clips, shrinking,
+            blur, noise, colours, two chains like those of platforms); a clip takes a minute or so.
+        robustness_items: how many, at most, drawn by group with as many of each class.
         out: folder to write the report to; it must not hold anything (default: a new one under
             evaluation/reports in the workspace).
         run: folder of the training, where a bundle or checkpoint lies elsewhere.
@@ -84,11 +89,14 @@ def evaluate(
     place = Workspace.find(workspace)
     from deepfake_lightning.evaluation.report import evaluate as measure
     from deepfake_lightning.evaluation.report.measure import check_settings
+    from deepfake_lightning.evaluation.robustness.plan import Plan
     from deepfake_lightning.evaluation.subjects.peers import PeerColumns
     from deepfake_lightning.evaluation.subjects.scored_split import refuse_unlabelled
     from deepfake_lightning.evaluation.subjects.targets import subject_of
 
-    refuse_unused([target], place, data=data, split=split, run=run)
+    plan = Plan(robustness_items, pictures=embed_media) if robustness else None
+    asked = "true" if robustness else None
+    refuse_unused([target], place, data=data, split=split, run=run, robustness=asked)
     check_settings(prevalence, least)
     columns_asked = [name.strip() for name in by.split(",") if name.strip()] if by else []
     _check_early(target, place, attributes, columns_asked)
@@ -98,7 +106,7 @@ def evaluate(
             target, workspace=place, data=data, split=split or "test",
             columns=PeerColumns.parse(columns) if columns else None, attributes=attributes,
             run=run, runtime=runtime, device=device, precision=precision, workers=workers,
-            already_cropped=already_cropped, command="evaluate",
+            already_cropped=already_cropped, robustness=plan, command="evaluate",
             phase=lambda what, number: bar.begin(number, what),
             progress=lambda _: bar.advance_by(0),
         )  # fmt: skip
@@ -109,6 +117,10 @@ def evaluate(
             by=columns_asked,
         )  # fmt: skip
     folder = _write(found, out, place, embed_media)
+    if found.robustness is not None:
+        from deepfake_lightning.evaluation.robustness.ledger import record_robustness
+
+        record_robustness(place, found.subject, found.robustness)
     if json:
         record = {**found.to_dict(), "folder": str(folder)}
         sys.stdout.write(dumps(record, allow_nan=False) + "\n")
@@ -146,7 +158,11 @@ def _print(console: Console, found: Evaluation, folder: Path) -> None:
     for one in found.breakdowns:
         if len(one.subgroups) > 1:
             console.print(_breakdown(found, one))
-    lines = [*headline(found), f"measured on: {facts(found)}"]
+    if found.robustness is not None:
+        from deepfake_lightning.cli.evaluate_robustness import robustness_table
+
+        console.print(robustness_table(found.robustness))
+    lines = [*headline(found), *_worst(found), f"measured on: {facts(found)}"]
     lines += [f"note: {note}" for note in found.subject.notes]
     if found.subject.is_demo:
         lines.append("this detector was trained on drawn faces: it says nothing of real ones")
@@ -154,6 +170,13 @@ def _print(console: Console, found: Evaluation, folder: Path) -> None:
     lines += [f"page: {page}", f"next: deepfake-lightning compare {near(folder)} ANOTHER"]
     text = "\n".join(printable(line) for line in lines)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _worst(found: Evaluation) -> Sequence[str]:
+    from deepfake_lightning.evaluation.robustness.words import threshold_words, worst_words
+
+    one = found.robustness
+    return () if one is None else (*worst_words(one), *threshold_words(one))
 
 
 def _metrics(found: Evaluation) -> Table:

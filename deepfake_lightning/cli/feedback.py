@@ -214,7 +214,8 @@ def _table(found: Sequence[ReviewItem]) -> Table:
 def _planned(work: Workload | None, rate: float) -> str:
     if work is None:
         return "no traffic in the last 7 days: how many reviews a day the policy means is not known"
-    told = f"{work.days:.0f} days" if work.days >= 2 else f"{max(1, 24 * work.days):.0f} hours"
+    hours = max(1, round(24 * work.days))
+    told = f"{work.days:.0f} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "hour"
     return (f"the policy's rate of {rate:g} means about {work.opinions:,.0f} reviews a day, with"
             f" the traffic of the last {told}")  # fmt: skip
 

@@ -20,7 +20,8 @@ from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
-    from deepfake_lightning.retraining.loop import Ended, Setting
+    from deepfake_lightning.retraining.looking import Setting
+    from deepfake_lightning.retraining.loop import Ended
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,11 @@ def retrain(
     it against the old one (on the test split, and on new items that were not trained on), and
     deploys it to staging, or further as the policy says. What serves goes on until then, and
     whatever fails. Interrupted or killed, the next call goes on where it was; killed five times at
-    one step, it is given up, which the channels of the alerts are told.
+    one step, it is given up. A loop that fails or is refused is an alert, which `alerts list` shows
+    and its channels are told, until one comes to its end.
+
+    Where the policy takes a version on from staging, nothing is trained while a canary or an A/B
+    test is under way.
 
     Media that were collected stay with a loop that is done: its version was trained on them. They
     are removed where a loop is refused or fails for good, and of requests that were erased.
@@ -81,7 +86,7 @@ def retrain(
     """
     _check(reason, dry_run, watch, every, fresh)
     from deepfake_lightning.cli import retrain_summary as summary
-    from deepfake_lightning.retraining.loop import look
+    from deepfake_lightning.retraining.looking import look
 
     console = Console(stderr=json)
     setting = _setting(env, policy, by, workers, log, workspace)
@@ -124,7 +129,7 @@ def _setting(
     workspace: str | None,
 ) -> Setting:  # fmt: skip
     from deepfake_lightning.cli.process import missing_settings
-    from deepfake_lightning.retraining.loop import Setting
+    from deepfake_lightning.retraining.looking import Setting
     from deepfake_lightning.retraining.policy import EXAMPLE, RetrainPolicy, policy_of
     from deepfake_lightning.schemas.policy_file import read_policy
 

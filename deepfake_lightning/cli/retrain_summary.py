@@ -14,7 +14,8 @@ from deepfake_lightning.cli.paths import near
 from deepfake_lightning.cli.printable import printable, say
 
 if TYPE_CHECKING:
-    from deepfake_lightning.retraining.loop import Ended, Look, Setting
+    from deepfake_lightning.retraining.looking import Look, Setting
+    from deepfake_lightning.retraining.loop import Ended
     from deepfake_lightning.retraining.record import LoopRecord
 
 _CAUSES = {"by_hand": "by hand", "performance": "performance", "drift": "drift",

@@ -136,6 +136,15 @@ class ClipDraws(ClipDataset):
             MediaError: many clips in a row gave no picture.
         """
         index, seed, slot = draw if isinstance(draw, tuple) else (draw, 0, 0)
+        found, picture, drawn = self._face(index, seed, slot)
+        image = picture.image if self._augment is None else self._augment(picture.image, drawn)
+        return self._sample(found, picture, image)
+
+    def _face(self, index: int, seed: int, slot: int) -> tuple[int, Picture, int]:
+        """Return a clip's position, the picture that is drawn of it, and a seed for what follows.
+
+        The position is another one's where another clip takes its place.
+        """
         if self._decoded is None or self._decoded[0] != (index, seed):
             self._decoded = ((index, seed), *self._clip(index, seed))
         _, found, pictures = self._decoded
@@ -144,9 +153,9 @@ class ClipDraws(ClipDataset):
         frame = numbers[slot * len(numbers) // self.frames % len(numbers)]
         faces = [picture for picture in pictures if picture.frame == frame]
         picture = faces[generator.integers(len(faces))]
-        image = picture.image
-        if self._augment is not None:
-            image = self._augment(image, int(generator.integers(2**31 - 1)))
+        return found, picture, int(generator.integers(2**31 - 1))
+
+    def _sample(self, found: int, picture: Picture, image: NDArray[np.uint8]) -> dict[str, Tensor]:
         return {
             "image": torch.from_numpy(image),
             "label": torch.tensor(self.labels[found]),

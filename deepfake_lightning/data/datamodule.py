@@ -16,15 +16,16 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from deepfake_lightning.data.clip_dataset import (
-    ClipDataset,
-    ClipDraws,
-    ClipSampler,
-    ClipScores,
-    joined,
-)
+from deepfake_lightning.data.blending import Blending, check_pairs_fit
+from deepfake_lightning.data.clip_dataset import ClipDataset, ClipScores, joined
 from deepfake_lightning.data.clips import ClipReader
-from deepfake_lightning.data.dataset import EpochSampler, FaceDataset
+from deepfake_lightning.data.dataset import FaceDataset
+from deepfake_lightning.data.dataset_choice import (
+    Source,
+    scored_dataset,
+    train_dataset,
+    train_sampler,
+)
 from deepfake_lightning.data.demo import is_drawn
 from deepfake_lightning.data.face_input import (
     FaceMode,
@@ -37,6 +38,7 @@ from deepfake_lightning.data.face_input import (
 )
 from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.data.lineage import Lineage, check_scored
+from deepfake_lightning.data.pair_sampler import PairPlan
 from deepfake_lightning.data.scan import Usable, usable_rows
 from deepfake_lightning.data.splits import check_shares, with_splits
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
@@ -85,6 +87,8 @@ class DeepfakeDataModule(LightningDataModule):
             which forgeries show. Null: the whole picture.
         augment: whether training pictures are augmented.
         augmentation: the probability of each augmentation.
+        blending: train on real faces and fakes made of them on the fly (self-blended images,
+            arXiv 2204.08376); a pair is always in one batch. Null: on the data as they are.
         num_workers: loader processes; null: one less than there are cores, 8 at most.
         strict: stop at a damaged picture instead of listing and skipping it.
         mean: of the normalisation, per channel; null: what the backbone was pretrained with.
@@ -116,6 +120,7 @@ class DeepfakeDataModule(LightningDataModule):
         crop_size: int | None = None,
         augment: bool = True,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (it is frozen)
+        blending: Blending | None = None,
         num_workers: int | None = None,
         strict: bool = False,
         mean: tuple[float, float, float] | None = None,
@@ -138,13 +143,19 @@ class DeepfakeDataModule(LightningDataModule):
             augmentation = Augmentation(**augmentation)
         if isinstance(face_search, dict):
             face_search = from_settings(FaceSearch, {}, **face_search)
+        if isinstance(blending, dict):
+            blending = Blending(**blending)
+        if blending is not None:
+            check_pairs_fit(batch_size, balance)
         if splits is not None:
             check_shares(splits)
         self.save_hyperparameters()
         # Checkpoints hold plain types only, so that they load with weights_only=True.
         self.hparams["augmentation"] = asdict(augmentation)
         self.hparams["face_search"] = face_search.model_dump()
+        self.hparams["blending"] = None if blending is None else asdict(blending)
         self._augmentation = augmentation if augment else None
+        self._blending = blending
         self._given_preprocess = _checked(
             size=image_size,
             interpolation=interpolation,
@@ -222,18 +233,14 @@ class DeepfakeDataModule(LightningDataModule):
         return made
 
     def _made(self, split: Split, preprocess: Preprocess) -> FaceDataset | ClipDataset:
-        manifest, rows = self.load(), self._usable_of(split).rows
-        augment = self.train_transform(preprocess) if split == "train" else None
-        videos = has_videos(manifest)
-        if not videos and preprocess.input != "frame":
-            return FaceDataset(manifest, rows, preprocess, augment)
-        crop = self.hparams["face"] == "crop"
+        rows = self._usable_of(split).rows
+        source = Source(self.load(), preprocess, self.hparams["face"] == "crop")
         if split != "train":
-            return ClipScores(manifest, rows, preprocess, crop_pictures=crop)
-        frames = self.hparams["train_frames"] if videos else 1
-        return ClipDraws(
-            manifest, rows, preprocess, frames=frames, augment=augment, crop_pictures=crop
-        )
+            return scored_dataset(source, rows)
+        return train_dataset(
+            source, rows, frames=self.hparams["train_frames"],
+            augment=self.train_transform(preprocess), blending=self._blending,
+        )  # fmt: skip
 
     def train_transform(self, preprocess: Preprocess) -> TrainTransform | None:
         """Return the augmentation of training pictures, None where they are shown as they are."""
@@ -252,7 +259,7 @@ class DeepfakeDataModule(LightningDataModule):
         if split not in self._usable:
             self._usable[split] = usable_rows(
                 self.load(), split, drawn=self._drawn, strict=self.hparams["strict"],
-                quiet=not self._is_first,
+                quiet=not self._is_first, reals_only=split == "train" and self._reals_only,
             )  # fmt: skip
             self.damaged.update(self._usable[split].damaged)
             if split == "train":
@@ -279,24 +286,25 @@ class DeepfakeDataModule(LightningDataModule):
         return np.asarray(self.load().rows["video_id"].astype("category").cat.codes, np.int64)
 
     def class_counts(self, split: Split = "train") -> NDArray[np.int64]:
-        """Return int64 [2]: real and fake pictures of a split."""
-        return np.bincount(self.dataset(split).labels, minlength=2)
+        """Return int64 [2]: real and fake pictures of a split; blended ones are counted."""
+        labels = self.dataset(split).labels
+        if split == "train" and self._blending is not None:
+            plan = PairPlan.of(labels, self._blending)
+            return np.array([plan.pairs + plan.reals, plan.pairs + plan.fakes])
+        return np.bincount(labels, minlength=2)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return the loader of ``train``: shuffled or balanced, augmented, seeded per sample."""
+        """Return the loader of ``train``: in an order of its own, augmented, seeded per sample."""
         dataset = self.dataset("train")
         seed = self.hparams["seed"]
-        options: dict[str, Any] = {
-            "balance": self.hparams["balance"] == "sampler",
-            "seed": int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed,
-            "world_size": self.trainer.world_size if self.trainer else 1,
-            "rank": self.trainer.global_rank if self.trainer else 0,
-        }
-        sampler: EpochSampler
-        if isinstance(dataset, ClipDraws):
-            sampler = ClipSampler(dataset.labels, frames=dataset.frames, **options)
-        else:
-            sampler = EpochSampler(dataset.labels, **options)
+        sampler = train_sampler(
+            dataset,
+            balance=self.hparams["balance"] == "sampler",
+            blending=self._blending,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed,
+            world_size=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )
         # One picture left over for the last batch would break batch normalisation.
         drop_last = len(sampler) > self.hparams["batch_size"]
         return self._loader(
@@ -328,6 +336,9 @@ class DeepfakeDataModule(LightningDataModule):
         images = normalise_batch(batch["image"], self.preprocess)
         if self.trainer is not None:  # Lightning did this before, when they were bytes
             images = self.trainer.precision_plugin.convert_input(images)
+        if "mask" in batch:
+            mask = batch["mask"].float().div_(255).unsqueeze(1)
+            return {**batch, "image": images, "mask": mask}
         return {**batch, "image": images}
 
     def _loader(self, dataset: FaceDataset | ClipDataset, **kwargs: Any) -> DataLoader[Batch]:
@@ -342,6 +353,11 @@ class DeepfakeDataModule(LightningDataModule):
             worker_init_fn=_one_thread,
             **kwargs,
         )
+
+    @property
+    def _reals_only(self) -> bool:
+        """Whether a training uses no fakes of the data."""
+        return self._blending is not None and not self._blending.ratio
 
     @property
     def _is_first(self) -> bool:

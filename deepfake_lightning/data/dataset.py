@@ -73,6 +73,9 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
             image = resize(picture, self.preprocess)
         else:
             image = self._augment(picture, seed)
+        return self._sample(index, image)
+
+    def _sample(self, index: int, image: NDArray[np.uint8]) -> dict[str, Tensor]:
         return {
             "image": torch.from_numpy(image),
             "label": torch.tensor(self.labels[index]),

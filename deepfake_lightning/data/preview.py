@@ -1,4 +1,4 @@
-"""What a training will see of its data, before and after augmentation."""
+"""What a training will see of its data, before and after augmentation, and of pairs it makes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake_lightning.data.blending import FacePlace, SelfBlender
+from deepfake_lightning.data.blending.face_place import face_places, place_of
 from deepfake_lightning.data.clips import ClipReader
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import DataError, MediaError
@@ -35,6 +37,23 @@ class Strip:
     after: NDArray[np.uint8] | None
 
 
+@dataclass(frozen=True)
+class PairStrip:
+    """Examples of self-blended images, before a training's own augmentation.
+
+    Attributes:
+        names: of the clips and pictures, without their folders.
+        real: uint8 [N, S, S, 3].
+        mask: uint8 [N, S, S, 3], grey: how much of the other picture the fake has.
+        fake: uint8 [N, S, S, 3], made of the real one.
+    """
+
+    names: list[str]
+    real: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    fake: NDArray[np.uint8]
+
+
 def preview(data: DeepfakeDataModule, *, count: int, seed: int) -> list[Strip]:
     """Return examples of each label and method, drawn at random from all splits.
 
@@ -54,22 +73,58 @@ def preview(data: DeepfakeDataModule, *, count: int, seed: int) -> list[Strip]:
     strips = []
     for name, rows in _kinds(manifest.rows[manifest.usable()]):
         drawn = _others_first(manifest.rows, generator.permutation(rows))
-        shown = list(_examples(reader, manifest.rows, drawn, count))
+        shown = list(_pictures(reader, manifest.rows, drawn, count))
         if not shown:
             continue
-        before = np.stack([image for _, image in shown])
+        before = np.stack([image for *_, image in shown])
         after = None
         if transform is not None:
             seeds = generator.integers(2**31 - 1, size=len(before))
             pairs = zip(before, seeds, strict=True)
             after = np.stack([transform(image, int(number)) for image, number in pairs])
-        strips.append(Strip(name, [name for name, _ in shown], before, after))
+        strips.append(Strip(name, [name for _, name, _ in shown], before, after))
     if not strips:
         raise DataError(
             f"{manifest.origin} holds nothing that can be shown",
             next_step="see what is wrong with its files: deepfake-lightning extract, or fit",
         )
     return strips
+
+
+def preview_pairs(data: DeepfakeDataModule, *, count: int, seed: int) -> PairStrip:
+    """Return examples of real faces and the fakes that a training makes of them.
+
+    Args:
+        data: the data, with their settings.
+        count: examples.
+        seed: of the draw, and of the blending.
+
+    Raises:
+        DataError: there is no real face.
+    """
+    manifest, reader, margin = data.read(), data.reader(), data.preprocess.margin
+    generator, blender = np.random.default_rng(seed), SelfBlender()
+    own = manifest.usable() & (manifest.rows["label"] == LABELS["real"]).fillna(False)
+    drawn = _others_first(manifest.rows, generator.permutation(np.flatnonzero(own)))
+    names, pairs = [], []
+    for row, name, image in _pictures(reader, manifest.rows, drawn, count):
+        place = FacePlace.usual(margin)
+        if manifest.rows["media_type"].iloc[row] == "image":
+            place = place_of(face_places(manifest, np.array([row]), margin)[0], margin)
+        pairs.append(blender.pair(image, place, generator))
+        names.append(name)
+    if not pairs:
+        raise DataError(
+            f"{manifest.origin} holds no real face that can be shown",
+            next_step="self-blended images are made of real faces: add some",
+        )
+    masks = np.stack([pair.mask for pair in pairs])[..., None].repeat(3, axis=3)
+    return PairStrip(
+        names,
+        np.stack([pair.real for pair in pairs]),
+        np.rint(masks * 255).astype(np.uint8),
+        np.stack([pair.fake for pair in pairs]),
+    )
 
 
 def _kinds(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -89,10 +144,10 @@ def _others_first(rows: pd.DataFrame, drawn: NDArray[np.int64]) -> NDArray[np.in
     return drawn[np.argsort(items.groupby(items).cumcount().to_numpy(), kind="stable")]
 
 
-def _examples(
+def _pictures(
     reader: ClipReader, rows: pd.DataFrame, drawn: NDArray[np.int64], count: int
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield the name and the picture of different files, one of the middle of each; then others."""
+) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
+    """Yield row, name and picture of different files, one of the middle of each; then others."""
     found, given = 0, []
     for row in drawn:
         if found == count:
@@ -108,9 +163,9 @@ def _examples(
             log.warning("passed over: no face was found in %s", path)
             continue
         middle = len(pictures) // 2
-        given += [(name, picture) for at, picture in enumerate(pictures) if at != middle]
+        given += [(int(row), name, picture) for at, picture in enumerate(pictures) if at != middle]
         found += 1
-        yield name, pictures[middle].image
+        yield int(row), name, pictures[middle].image
     spare = given[:: max(1, len(given) // max(1, count - found))]
-    for name, picture in spare[: count - found]:  # few clips: more frames of them
-        yield name, picture.image
+    for row, name, picture in spare[: count - found]:  # few clips: more frames of them
+        yield row, name, picture.image

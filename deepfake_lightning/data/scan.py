@@ -14,7 +14,7 @@ from rich.progress import track
 from deepfake_lightning.data.splits import check_classes
 from deepfake_lightning.errors import MediaError
 from deepfake_lightning.media import inspect_image, inspect_video
-from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.schemas import LABELS, Manifest
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,13 @@ class Usable(NamedTuple):
 
 
 def usable_rows(
-    manifest: Manifest, split: str, *, drawn: bool, strict: bool, quiet: bool
+    manifest: Manifest,
+    split: str,
+    *,
+    drawn: bool,
+    strict: bool,
+    quiet: bool,
+    reals_only: bool = False,
 ) -> Usable:
     """Look into the media of a split; damaged ones are listed and left out.
 
@@ -60,6 +66,7 @@ def usable_rows(
         drawn: the splits were drawn and not given, for messages.
         strict: stop at damaged media.
         quiet: list nothing and show no progress.
+        reals_only: leave fakes out; there need be none.
 
     Raises:
         SplitError: it is empty, or has one class only.
@@ -68,12 +75,15 @@ def usable_rows(
     scored = split == "test"
     usable = manifest.usable()
     asked: dict[str, bool] = {
-        "one_class": scored, "drawn": drawn, "official": manifest.policy == "official"
+        "one_class": scored, "reals_only": reals_only, "drawn": drawn,
+        "official": manifest.policy == "official",
     }  # fmt: skip
     check_classes(manifest.rows[usable], split, manifest.origin, **asked)
     chosen = (manifest.rows["split"] == split) & usable
     if not scored:  # media without a label teach nothing, but can be scored
         chosen &= manifest.rows["label"].notna()
+    if reals_only:
+        chosen &= (manifest.rows["label"] == LABELS["real"]).fillna(False)
     found = scan_media(manifest, np.flatnonzero(chosen.to_numpy(bool)), quiet=quiet)
     report_damaged(manifest, found.faults, int(chosen.sum()), strict=strict, quiet=quiet)
     left = manifest.rows.iloc[found.rows]

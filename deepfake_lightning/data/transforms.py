@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.media import resize
+from deepfake_lightning.media.degrading import jpeg
 from deepfake_lightning.schemas import Preprocess
 
 # Read when albumentations is imported: it would ask the network for a newer version.
@@ -83,8 +85,36 @@ class TrainTransform:
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
         """Return uint8 [S, S, 3] of uint8 [H, W, 3]; S is ``crop_size`` or the input's size."""
+        return np.asarray(self._made(seed, image=resize(image, self.preprocess))["image"], np.uint8)
+
+    def masked(
+        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the same of a picture of the input's size, and its mask, moved as the picture.
+
+        Args:
+            image: uint8 [H, W, 3].
+            mask: uint8 [H, W].
+            seed: as for a picture without a mask, which then is the same.
+        """
+        made = self._made(seed, image=image, mask=mask)
+        return np.asarray(made["image"], np.uint8), np.ascontiguousarray(made["mask"])
+
+    def _made(self, seed: int, **targets: NDArray[np.uint8]) -> dict[str, Any]:
         self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        return np.asarray(self._compose(image=resize(image, self.preprocess))["image"], np.uint8)
+        made: dict[str, Any] = self._compose(**targets)
+        return made
+
+
+class _Jpeg(A.ImageCompression):  # type: ignore[misc]  # it has no types
+    """Compression of an RGB picture.
+
+    That of albumentations (2.0.8) hands it to OpenCV as it is, which takes red for blue: its traces
+    are none that a JPEG file has.
+    """
+
+    def apply(self, img: NDArray[np.uint8], quality: int, **_: Any) -> NDArray[np.uint8]:
+        return jpeg(img, quality)
 
 
 def _operations(p: Augmentation) -> list[A.BasicTransform]:
@@ -97,7 +127,7 @@ def _operations(p: Augmentation) -> list[A.BasicTransform]:
         A.Downscale(scale_range=(0.4, 0.9), p=p.downscale),
         A.GaussianBlur(blur_limit=(3, 5), p=p.blur),
         A.GaussNoise(std_range=(0.01, 0.05), p=p.noise),
-        A.ImageCompression(quality_range=(50, 100), p=p.jpeg),
+        _Jpeg(quality_range=(50, 100), p=p.jpeg),
         A.CoarseDropout(
             num_holes_range=(1, 3),
             hole_height_range=(0.08, 0.25),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from deepfake_lightning.data.audit import Finding
+from deepfake_lightning.evaluation.robustness.record import DegradedScores
 from deepfake_lightning.schemas import Calibration
 
 Scale = Literal["logit", "rank"]
@@ -33,6 +34,7 @@ class Subject:
         notes: what a reader has to know of these scores, in sentences.
         findings: of the data's audit; None where none was made.
         is_demo: the detector was trained on drawn faces.
+        degraded: scores of some of the items under degradations; None where none were made.
     """
 
     name: str
@@ -45,3 +47,4 @@ class Subject:
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] | None = None
     is_demo: bool = False
+    degraded: DegradedScores | None = None

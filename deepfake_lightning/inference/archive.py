@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_lightning.errors import (
@@ -23,14 +23,15 @@ from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.inference.overlays import overlay_path
 from deepfake_lightning.inference.rows import item_row, prediction_rows
 from deepfake_lightning.inference.tally import Record, Tally
-from deepfake_lightning.inference.worker import Job, assess_item, opened
+from deepfake_lightning.inference.worker import Job, assess_item, opened, shared
 from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
 from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.items import ITEM_COLUMNS, item_rows, items_path
 from deepfake_lightning.schemas.table_writer import TableWriter, check_format
 from deepfake_lightning.storage import lock, remove_unfinished
 
-_END_ALL = (BundleError, CheckpointError, StorageError, UsageError, WeightsError)
+END_ALL = (BundleError, CheckpointError, StorageError, UsageError, WeightsError)
+"""Errors of one item that end a scoring: they are not the item's."""
 
 
 def score_archive(
@@ -175,27 +176,22 @@ class _Team:
             item = next(items)
             if item.media_type == "image":  # a second and a half sooner than in another process
                 job = Job(self.engine, item, self.overlays)
-                found = run_here(assess_item, job, raised=_END_ALL)
-                yield item, _assessment(item, found, engine)
+                found = run_here(assess_item, job, raised=END_ALL)
+                yield item, assessment_of(item, found, engine)
                 return
             items = iter([item])
-        # Several processes with a thread for each core are in each other's way.
-        many = self.engine.device == "cpu" and self.workers > 1
-        # All processes open what was opened here, or none does.
-        same = replace(
-            self.engine, digest=engine.digest, calibration=engine.calibration,
-            threads=self.engine.threads or (1 if many else None),
-        )  # fmt: skip
+        same = shared(self.engine, self.workers)
         results = run_jobs(
             assess_item, ((item, Job(same, item, self.overlays)) for item in items),
-            workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=_END_ALL,
+            workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=END_ALL,
         )  # fmt: skip
         with closing(results):
             for item, found in results:
-                yield item, _assessment(item, found, engine)
+                yield item, assessment_of(item, found, engine)
 
 
-def _assessment(item: Item, found: Assessment | Lost, engine: Engine) -> Assessment:
+def assessment_of(item: Item, found: Assessment | Lost, engine: Engine) -> Assessment:
+    """Return the assessment of an item; one that was lost cannot be read."""
     if not isinstance(found, Lost):
         return found
     return engine.without_score(item.name, item.media_type, "unreadable", found.reason)

@@ -20,6 +20,7 @@ from deepfake_lightning.inference.sighting import Sighting
 from deepfake_lightning.inference.stages import Stage, StageClock
 from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.media import VIDEO_LIMITS, Limits, media_kind, to_input
+from deepfake_lightning.media.degradations import Alter
 from deepfake_lightning.media.quality import quality
 from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import (
@@ -95,6 +96,7 @@ class Engine:
         already_cropped: bool | None = None,
         stages: StageClock | None = None,
         progress: Progress | None = None,
+        alter: Alter | None = None,
     ) -> Assessment:
         """Assess a picture or a clip.
 
@@ -109,10 +111,12 @@ class Engine:
                 a face in them.
             stages: a new clock, to be read when this is done.
             progress: told of each frame of a clip.
+            alter: changes what was decoded, before faces are looked for: how a detector stands
+                degraded media is measured so.
         """
         title = name or (str(source) if isinstance(source, Path) else "the upload")
         kind = media_type or media_kind(source)
-        look = Look(stages=stages or StageClock(), progress=progress)
+        look = Look(stages=stages or StageClock(), progress=progress, alter=alter)
         viewer = self._viewer()
         if kind == "video":
             seen = viewer.clip(source, look, self._limits, already_cropped is True)
@@ -125,16 +129,19 @@ class Engine:
         pictures: Sequence[FramePicture],
         *,
         name: str,
+        media_type: MediaType = "video",
         already_cropped: bool | None = None,
         stages: StageClock | None = None,
+        alter: Alter | None = None,
     ) -> Assessment:
         """Assess a clip of which there are pictures: one item, scored together.
 
-        Pictures that cannot be read are noted; where none can be, the item cannot.
+        Or a picture (``media_type``) of which there are the faces. Pictures that cannot be read are
+        noted; where none can be, the item cannot.
         """
-        look = Look(stages=stages or StageClock())
+        look = Look(stages=stages or StageClock(), alter=alter)
         seen = self._frames(pictures, look, already_cropped)
-        return self._assess(name, "video", seen, look)
+        return self._assess(name, media_type, seen, look)
 
     def without_score(
         self, name: str, kind: MediaType | None, status: Status, reason: str
@@ -169,7 +176,7 @@ class Engine:
         viewer, faults = self._viewer(), []
         for number, picture in enumerate(pictures):
             try:
-                for seen in viewer.picture(picture.path, look, already_cropped):
+                for seen in viewer.picture(picture.path, look, already_cropped, number=number):
                     yield seen.in_clip(number, picture.track, picture.frame, picture.timestamp_ms)
             except MediaError as error:
                 faults.append(error)

@@ -19,6 +19,7 @@ from deepfake_lightning.media import (
     read_image,
     resize,
 )
+from deepfake_lightning.media.degradations import Alter
 from deepfake_lightning.media.images import MAX_PIXELS
 from deepfake_lightning.schemas import Examined, Preprocess, Sampling
 
@@ -54,15 +55,35 @@ class Seen:
         return replace(self, picture=picture, track=track, frame=frame, timestamp_ms=timestamp_ms)
 
 
+def hardly_a_crop(wanted: float, height: int, width: int) -> bool:
+    """Return whether a picture is hardly the crop of a face.
+
+    Args:
+        wanted: side of the crop that its largest face would get, pixels.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    long, short = max(height, width), min(height, width)
+    return wanted < _MUCH_SMALLER * long or long > _SQUARE_ENOUGH * short
+
+
 @dataclass
 class Look:
-    """What should be known of how an item was looked at; filled while it is."""
+    """What should be known of how an item was looked at; filled while it is.
+
+    Attributes:
+        notes, no_face, examined: as of :class:`~deepfake_lightning.schemas.Assessment`.
+        stages: how long what takes.
+        progress: told of each frame of a clip.
+        alter: changes what was decoded, before faces are looked for; None: nothing does.
+    """
 
     notes: list[str] = field(default_factory=list)
     no_face: str = "no face was found"
     examined: Examined | None = None
     stages: StageClock = field(default_factory=StageClock)
     progress: Progress | None = None
+    alter: Alter | None = None
 
     def note(self, text: str) -> None:
         """Note something, once: what holds of one picture of a clip often holds of all."""
@@ -88,14 +109,24 @@ class Viewer:
         look: Look,
         already_cropped: bool | None,
         max_pixels: int = MAX_PIXELS,
+        number: int = 0,
     ) -> Iterator[Seen]:
         """Yield the faces of a picture, or the whole of one that is a crop.
+
+        Args:
+            source: its file, or its bytes.
+            look: what to note of it.
+            already_cropped: see :meth:`~deepfake_lightning.inference.Engine.assess`.
+            max_pixels: that it may claim.
+            number: of a picture of a clip.
 
         Raises:
             MediaError: it cannot be read, or claims more pixels than that.
         """
         with look.stages.stage("decode"):
             image = read_image(source, max_pixels)
+        if look.alter is not None:
+            image = look.alter(image, number)
         assumed = already_cropped is None and self._preprocess.input == "crop"
         if self._faces is None or already_cropped or (assumed and self._may_be_crop(image, look)):
             yield Seen(resize(image, self._preprocess))
@@ -121,8 +152,7 @@ class Viewer:
             )
             return False
         height, width = image.shape[:2]
-        share = found[0].size * self._preprocess.margin / max(height, width)
-        if share < _MUCH_SMALLER or max(height, width) > _SQUARE_ENOUGH * min(height, width):
+        if hardly_a_crop(found[0].size * self._preprocess.margin, height, width):
             look.note(
                 "taken whole for a face crop, which a picture of this shape and with such a face "
                 "hardly is: already_cropped=false cuts the face out"
@@ -148,6 +178,8 @@ class Viewer:
                     looked_at.append(frame.index)
                     if look.progress is not None:
                         look.progress(len(looked_at), len(wanted))
+                    if look.alter is not None:
+                        frame = replace(frame, image=look.alter(frame.image, frame.index))
                     yield frame
 
             if self._preprocess.input == "crop" and not already_cropped:

@@ -1,14 +1,18 @@
-"""That a loop failed, told through the channels of the alerts."""
+"""What becomes of loops, told through the channels of the alerts: one alert an environment.
+
+It fires where a loop fails or is refused, is told again with each further one, and is over when a
+loop comes to its end.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from deepfake_lightning.errors import DeepfakeLightningError
-from deepfake_lightning.monitoring.alerts.history import folder_of
-from deepfake_lightning.monitoring.alerts.policy_files import policy_of
-from deepfake_lightning.monitoring.alerts.records import Alert, AlertEvent, alert_id
-from deepfake_lightning.monitoring.alerts.sending import send
+from deepfake_lightning.monitoring.alerts.checking import deliver_due
+from deepfake_lightning.monitoring.alerts.incidents import Incident, end, report
 from deepfake_lightning.retraining.record import LoopRecord
 from deepfake_lightning.storage import Workspace
 
@@ -17,31 +21,44 @@ logger = logging.getLogger(__name__)
 RULE = "retraining"
 
 
-def tell_failure(workspace: Workspace, loop: LoopRecord) -> list[str]:
-    """Tell that a loop failed, once, through each channel; return the names of those told.
+def tell(workspace: Workspace, loop: LoopRecord, *, now_us: int) -> None:
+    """Tell how a loop ended. What fails in that is logged: the loop's record says all of it, too.
 
-    A channel that does not take it is noted in the log: the loop's record says all of it, too.
+    Args:
+        workspace: whose.
+        loop: that has an outcome.
+        now_us: the time, microseconds since 1970, UTC.
     """
-    at_us = loop.finished_us or loop.started_us
-    subject = f"{loop.environment}/loop-{loop.number}"
-    alert = Alert(
-        alert_id(RULE, subject, at_us), RULE, subject, "firing", "warning", loop.started_us,
-        fired_us=at_us, environment=loop.environment, told_us=at_us,
-        says=f"retraining {loop.base} failed at the step {loop.step}: {loop.note}",
-        next_step=f"deepfake-lightning retrain --env {loop.environment} --reason again; what "
-        "serves goes on",
+    with _logged(f"how loop {loop.number} ended"):
+        if loop.outcome == "done":
+            says = f"loop {loop.number}: {loop.version} came of {loop.base}"
+            end(workspace, RULE, loop.environment, says, now_us=now_us)
+        else:
+            report(workspace, _incident(loop), now_us=now_us)
+
+
+def tell_again(workspace: Workspace, *, now_us: int) -> None:
+    """Deliver what channels have not taken: where nobody watches, no one else does."""
+    with _logged("what was to be told"):
+        deliver_due(workspace, now_us=now_us, wait_seconds=1.0)
+
+
+def _incident(loop: LoopRecord) -> Incident:
+    what = "was refused" if loop.outcome == "refused" else "failed"
+    again = f"deepfake-lightning retrain --env {loop.environment} --reason again"
+    look = f"deepfake-lightning compare {loop.base} {loop.version}"
+    use = look if loop.outcome == "refused" and loop.version is not None else again
+    return Incident(
+        RULE, loop.environment,
+        f"loop {loop.number}, which trains {loop.base} again, {what} at the step {loop.step}: "
+        f"{loop.note}; what serves goes on",
+        use, loop.environment,
     )  # fmt: skip
-    event = AlertEvent(f"{alert.id}-firing", "firing", at_us, alert)
-    told: list[str] = []
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
     try:
-        channels = policy_of(workspace).channels
+        yield
     except DeepfakeLightningError as error:
-        logger.error("nobody is told that a loop failed: %s", error.what)
-        return told
-    for channel in channels:
-        try:
-            send(channel, event, folder_of(workspace))
-            told.append(channel.name)
-        except DeepfakeLightningError as error:
-            logger.error("channel %s was not told that a loop failed: %s", channel.name, error.what)
-    return told
+        logger.error("nobody is told %s: %s", what, error.what)

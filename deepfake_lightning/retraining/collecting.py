@@ -13,9 +13,8 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring.drift import read_drift
@@ -23,80 +22,12 @@ from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.review import media_folder
 from deepfake_lightning.monitoring.review.media_files import media_in
 from deepfake_lightning.retraining.dropped import DroppedFile, dropped_files, key_of
-from deepfake_lightning.retraining.labelled import Labelled, LabelledRequest, read_labelled
+from deepfake_lightning.retraining.labelled import LabelledRequest, read_labelled
+from deepfake_lightning.retraining.new_items import NewItem, NewItems
 from deepfake_lightning.retraining.policy import Kind, RetrainPolicy
 from deepfake_lightning.storage import Workspace
 
-REQUESTS = "requests"
-"""What the data set of media from requests is called."""
-
 _NEAR = 0.2  # of a half, in calibrated probability
-_LABELS = ("real", "fake")
-
-
-@dataclass(frozen=True)
-class NewItem:
-    """A labelled picture or clip.
-
-    Attributes:
-        key: the request's id, or ``file-`` and half of the SHA-256 of a file's path.
-        label: 0 real, 1 fake.
-        kind: see :data:`~deepfake_lightning.retraining.policy.Kind`.
-        media_type: ``image`` or ``video``.
-        ts_us: when it came, microseconds since 1970, UTC.
-        media: the file; in a record, its name in the loop's folder of media.
-        request: whether it is of a request, which may be erased.
-        fields: columns of the manifest that say more of it.
-    """
-
-    key: str
-    label: int
-    kind: Kind
-    media_type: str
-    ts_us: int
-    media: str
-    request: bool
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NewItems:
-    """What there is to train on.
-
-    Attributes:
-        items: those to be taken, as the policy orders them.
-        left_out: why others are not -> how many.
-        labelled: the labels of requests; None without a log.
-    """
-
-    items: tuple[NewItem, ...]
-    left_out: Mapping[str, int]
-    labelled: Labelled | None
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many items there are of each kind and label."""
-        found: dict[str, dict[str, int]] = {}
-        for one in self.items:
-            of_kind = found.setdefault(one.kind, dict.fromkeys(_LABELS, 0))
-            of_kind[_LABELS[one.label]] += 1
-        return found
-
-    def new_labels(self, since_us: int) -> tuple[int, int]:
-        """Return how many requests, real and fake, that can train were labelled after a moment."""
-        there = {one.key for one in self.items if one.request}
-        said = () if self.labelled is None else self.labelled.requests
-        new = [one.label for one in said if one.label_us > since_us and one.request_id in there]
-        return new.count(0), new.count(1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON types."""
-        clients = () if self.labelled is None else self.labelled.clients
-        return {
-            "items": [asdict(one) for one in self.items],
-            "counts": self.counts(),
-            "left_out": dict(self.left_out),
-            "clients": [{**asdict(one), "held": one.held} for one in clients],
-        }
 
 
 def find_new(
@@ -136,7 +67,8 @@ def find_new(
                 continue
             kind = kind_of(one, windows)
             found.append(NewItem(one.request_id, one.label, kind, one.media_type, one.ts_us,
-                                 str(kept[one.request_id]), request=True))  # fmt: skip
+                                 str(kept[one.request_id]), request=True,
+                                 already_cropped=one.already_cropped))  # fmt: skip
     files, reasons = dropped_files(workspace, files_since_us, known_files, group_pattern)
     left_out.update(reasons)
     found += [_of_file(one) for one in files]
@@ -184,11 +116,6 @@ def take_media(found: NewItems, folder: Path) -> NewItems:
             next_step="free space or fix permissions there, then run the command again",
         ) from error
     return NewItems(tuple(items), dict(left_out), found.labelled)
-
-
-def items_of(record: Mapping[str, Any]) -> list[NewItem]:
-    """Return the items that :meth:`NewItems.to_dict` gave, also after a way through JSON."""
-    return [NewItem(**one) for one in record["items"]]
 
 
 def _take(source: Path, target: Path, *, link: bool) -> bool:

@@ -10,14 +10,17 @@ from typing import Any
 import pandas as pd
 
 from deepfake_lightning.data.extraction import Source, extract
-from deepfake_lightning.retraining.collecting import REQUESTS, NewItem
-from deepfake_lightning.retraining.erasing import CUT, MEDIA
+from deepfake_lightning.data.face_input import FaceMode
+from deepfake_lightning.retraining.erasing import CUT, MEDIA, WHOLE
+from deepfake_lightning.retraining.new_items import REQUESTS, NewItem
+from deepfake_lightning.retraining.taking import NO_FACE, UNREADABLE, Takes, Way
 from deepfake_lightning.schemas import Extraction, Manifest, Preprocess
 from deepfake_lightning.schemas.manifest import COLUMNS
 
 Progress = Callable[[str, int, int], None]
 
-_SAID = {"no_face": "no face was found in it", "unreadable": "cannot be read"}
+_SAID = {"no_face": NO_FACE, "unreadable": UNREADABLE}
+_MADE: tuple[tuple[Way, str], ...] = (("cut", CUT), ("whole", WHOLE))
 
 
 def cut(
@@ -26,15 +29,16 @@ def cut(
     preprocess: Preprocess,
     folder: Path,
     *,
-    face: str = "auto",
+    face: FaceMode = "auto",
     workers: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[pd.DataFrame, Counter[str]]:
     """Return rows of new items, without a split, and why others have none.
 
     Where the training's pictures were extracted by this package, faces are found and cut out of
-    all new media as they were then. Where they are crops of unknown making, new pictures are taken
-    as they are, and clips are cut as the detector cuts them. Where it looks for faces by itself, or
+    new media as they were then. Where they are crops of unknown making, pictures that are crops are
+    taken as they are, and faces are cut out of others, and of clips, as the detector cuts them.
+    What was sent as a crop is never cropped again. Where the training looks for faces by itself, or
     takes whole frames, media are as they come.
 
     Args:
@@ -49,35 +53,26 @@ def cut(
     Raises:
         StorageError: the disk refused.
     """
-    how = _extraction(base, preprocess, face)
-    cut_out = [one for one in items if how is not None and _is_cut(one, base)]
-    chosen = {one.key for one in cut_out}
-    records = [_row(one, f"{MEDIA}/{one.media}") for one in items if one.key not in chosen]
+    takes = Takes(base, preprocess, face)
+    chosen: dict[Way, list[NewItem]] = {"as_it_is": [], "cut": [], "whole": []}
     left_out: Counter[str] = Counter()
-    if cut_out and how is not None:
-        records += _crops(cut_out, how, folder, workers, progress, left_out)
+    for number, one in enumerate(items):
+        progress("looking at new media", number, len(items))
+        way, why_not = takes.way(one, folder / MEDIA / one.media)
+        if way is None:
+            left_out[why_not] += 1
+        else:
+            chosen[way].append(one)
+    records = [_row(one, f"{MEDIA}/{one.media}") for one in chosen["as_it_is"]]
+    for way, name in _MADE:
+        if chosen[way]:
+            how = takes.extraction(way)
+            records += _made(chosen[way], how, folder, name, workers, progress, left_out)
     return pd.DataFrame(records, columns=[column.name for column in COLUMNS]), left_out
 
 
-def _extraction(base: Manifest, preprocess: Preprocess, face: str) -> Extraction | None:
-    """Return how faces are cut out; None where media are taken as they come."""
-    from deepfake_lightning.data.face_input import input_kind
-
-    if base.extraction is not None:
-        return base.extraction.model_copy(update={"balance": False})
-    mode: Any = face
-    if input_kind(base, mode) != "crop":
-        return None
-    return Extraction(faces=preprocess.faces, margin=preprocess.margin,
-                      sampling=preprocess.sampling, size=max(224, preprocess.size))  # fmt: skip
-
-
-def _is_cut(one: NewItem, base: Manifest) -> bool:
-    return base.extraction is not None or one.media_type == "video"
-
-
-def _crops(
-    items: Sequence[NewItem], how: Extraction, folder: Path, workers: int | None,
+def _made(
+    items: Sequence[NewItem], how: Extraction, folder: Path, name: str, workers: int | None,
     progress: Progress, left_out: Counter[str],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     sources = sorted((_source(one, folder) for one in items), key=lambda one: one.key)
@@ -88,7 +83,7 @@ def _crops(
         done += 1
         progress("looking for faces", done, total)
 
-    found = extract(sources, [folder / MEDIA], folder / CUT, how, workers=workers, prune=True,
+    found = extract(sources, [folder / MEDIA], folder / name, how, workers=workers, prune=True,
                     progress=advance)  # fmt: skip
     manifest = found.manifest
     for entry in found.failures:
@@ -96,7 +91,7 @@ def _crops(
     if manifest is not None:
         rows = manifest.rows[manifest.usable()]
         for row in rows.astype(object).where(rows.notna(), None).to_dict("records"):
-            yield {**row, "path": f"{CUT}/{row['path']}"}
+            yield {**row, "path": f"{name}/{row['path']}"}
 
 
 def _source(one: NewItem, folder: Path) -> Source:

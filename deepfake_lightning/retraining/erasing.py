@@ -23,7 +23,10 @@ from deepfake_lightning.monitoring.log.request_ids import time_of
 from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.storage import Workspace
 
-MEDIA, CUT = "media", "cut"
+MEDIA, CUT, WHOLE = "media", "cut", "whole"
+"""Folders of a loop: media, faces that were cut out of them, and pictures of media that are crops.
+"""
+_MADE = tuple((made, kind) for made in (CUT, WHOLE) for kind in ("crops", "frames"))
 
 
 def gone(log: LogDatabase, request_ids: Iterable[str]) -> set[str]:
@@ -39,7 +42,8 @@ def gone(log: LogDatabase, request_ids: Iterable[str]) -> set[str]:
 def requests_of(folder: Path) -> set[str]:
     """Return the ids of the requests of which a loop's folder holds media."""
     files = {path.stem for path in (folder / MEDIA).glob("*") if not path.name.startswith(".")}
-    crops = {path.name for path in (folder / CUT / "crops" / "requests").glob("*")}
+    crops = {path.name for made, kind in _MADE
+             for path in (folder / made / kind / "requests").glob("*")}  # fmt: skip
     return {name for name in files | crops if time_of(name) is not None}
 
 
@@ -53,7 +57,7 @@ def remove(folder: Path, request_ids: Collection[str]) -> int:
     try:
         for name in request_ids:
             files = [path for path in (folder / MEDIA).glob(f"{name}*") if path.stem == name]
-            places = [folder / CUT / kind / "requests" / name for kind in ("crops", "frames")]
+            places = [folder / made / kind / "requests" / name for made, kind in _MADE]
             there = [place for place in places if place.is_dir()]
             for path in files:
                 path.unlink(missing_ok=True)
@@ -116,7 +120,7 @@ def clear_closed(workspace: Workspace) -> None:
 
 def _clear(folder: Path) -> None:
     try:
-        for place in (folder / MEDIA, folder / CUT):
+        for place in (folder / MEDIA, folder / CUT, folder / WHOLE):
             if place.is_dir():
                 shutil.rmtree(place)
     except OSError as error:

@@ -9,12 +9,15 @@ Each label is held against a classifier of the items' features that has learnt f
 and from those of other clients, but not from this client's (cross-fitting by client; Northcutt et
 al. 2021, "Confident Learning", without the groups). A client's labels are held where it contradicts
 clear predictions more often than all others do, by more than chance (a binomial test, Holm over
-clients) *and* by more than an honest client's errors.
+clients and tests) *and* by more than an honest client's errors. That is looked at over all clear
+predictions, and over those of real and of fake by themselves: who calls everything fake is right
+about half of the items, and contradicts all that are clearly real.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,6 +36,7 @@ Pattern = Literal["none", "unchecked", "contradicts", "one_sided", "flipped"]
 _FOLDS = 10
 _CUTS = 9  # moments that are tried for a change of mind: after each tenth of a client's labels
 _BOTH = 2  # classes that a classifier needs
+_SIDES = ((False, True), (False,), (True,))  # clear predictions of fake or not that are looked at
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,14 @@ def check_clients(given: GivenLabels, policy: LabelPolicy | None = None) -> list
     names = np.unique(given.clients[~given.trusted]).tolist()
     own = {name: (given.clients == name) & ~given.trusted for name in names}
     tested = [name for name in names if (own[name] & clear).sum() >= policy.least]
-    rated = [_rated(name, own[name], clear, against, said_fake, policy) for name in tested]
+    rates = [_rates(own[name], clear, against, said_fake, policy) for name in tested]
     flips = [_flip(own[name] & clear, against, given.ts_us, policy) for name in tested]
-    both = holm(np.array([*(one.p for one in rated), *(p for p, _ in flips)]))
+    tests = [[*(one.p for one in of), flip[0]] for of, flip in zip(rates, flips, strict=True)]
+    chances = holm(np.array(tests).ravel()).reshape(len(tested), len(_SIDES) + 1)
     found = {name: ClientFinding(name, int(own[name].sum())) for name in names}
-    for place, one in enumerate(rated):
-        p, p_flip = float(both[place]), float(both[len(rated) + place])
-        found[one.client] = _judged(one, p, p_flip, flips[place][1], own, given, policy)
+    for name, of, flip, ps in zip(tested, rates, flips, chances.tolist(), strict=True):
+        same = len(np.unique(given.labels[own[name]])) == 1
+        found[name] = _judged(found[name], of, ps, flip[1], policy, one_sided=same)
     return sorted(found.values(), key=lambda one: (not one.held, one.client))
 
 
@@ -138,27 +143,43 @@ def predict_without(given: GivenLabels) -> NDArray[np.float64]:
     return found
 
 
-def _rated(
-    name: str,
+@dataclass(frozen=True)
+class _Rate:
+    """How often a client contradicts, and the chance of it, not corrected for many tests."""
+
+    clear: int
+    contradicted: int
+    expected: float
+    p: float
+
+    @property
+    def rate(self) -> float:
+        return self.contradicted / self.clear if self.clear else 0.0
+
+
+def _rates(
     own: NDArray[np.bool_],
     clear: NDArray[np.bool_],
     against: NDArray[np.bool_],
     said_fake: NDArray[np.bool_],
     policy: LabelPolicy,
-) -> ClientFinding:
-    """Return how often a client contradicts, and the chance of it, not corrected yet."""
-    mine = own & clear
-    number, contradicted = int(mine.sum()), int((mine & against).sum())
-    expected = 0.0
+) -> list[_Rate]:
+    """Return a client's rates over each of ``_SIDES``."""
+    others = {}
     for fake in (False, True):  # real and fake items are not equally hard
         alike = clear & ~own & (said_fake == fake)
-        share = float(against[alike].mean()) if alike.any() else 0.0
-        expected += share * float((said_fake[mine] == fake).mean())
-    allowed = min(0.5, expected + policy.honest_errors)
-    p = float(binom.sf(contradicted - 1, number, allowed))
-    return ClientFinding(
-        name, int(own.sum()), number, contradicted, contradicted / number, expected, p, "none"
-    )
+        others[fake] = float(against[alike].mean()) if alike.any() else 0.0
+    found = []
+    for side in _SIDES:
+        mine = own & clear & np.isin(said_fake, side)
+        number, contradicted = int(mine.sum()), int((mine & against).sum())
+        fakes = float(said_fake[mine].mean()) if number else 0.0
+        expected = fakes * others[True] + (1 - fakes) * others[False]
+        allowed = min(0.5, expected + policy.honest_errors)
+        enough = number >= policy.least / (1 if len(side) == _BOTH else 2)
+        p = float(binom.sf(contradicted - 1, number, allowed)) if enough else 1.0
+        found.append(_Rate(number, contradicted, expected, p))
+    return found
 
 
 def _flip(
@@ -187,22 +208,25 @@ def _flip(
 
 def _judged(
     one: ClientFinding,
-    p: float,
-    p_flip: float,
+    rates: Sequence[_Rate],
+    chances: Sequence[float],
     since_us: int | None,
-    own: dict[str, NDArray[np.bool_]],
-    given: GivenLabels,
     policy: LabelPolicy,
+    *,
+    one_sided: bool,
 ) -> ClientFinding:
-    assert one.rate is not None and one.expected is not None
+    """Return what is found of a client, by the corrected chances of its rates and of its flip."""
+    *ps, flip = chances
+    of_all = rates[0]
+    held = [p for p, of in zip(ps, rates, strict=True)
+            if p < policy.alpha and of.rate - of.expected >= policy.effect]  # fmt: skip
     pattern: Pattern = "none"
-    if p_flip < policy.alpha:
-        pattern, p = "flipped", p_flip
-    elif p < policy.alpha and one.rate - one.expected >= policy.effect:
-        same = len(np.unique(given.labels[own[one.client]])) == 1
-        pattern = "one_sided" if same else "contradicts"
-    since = since_us if pattern == "flipped" else None
-    return ClientFinding(
-        one.client, one.labels, one.clear, one.contradicted, one.rate, one.expected, p, pattern,
-        since,
+    if flip < policy.alpha:
+        pattern = "flipped"
+    elif held:
+        pattern = "one_sided" if one_sided else "contradicts"
+    return replace(
+        one, clear=of_all.clear, contradicted=of_all.contradicted, rate=of_all.rate,
+        expected=of_all.expected, p=flip if pattern == "flipped" else min(held or ps),
+        pattern=pattern, since_us=since_us if pattern == "flipped" else None,
     )  # fmt: skip

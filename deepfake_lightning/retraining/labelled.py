@@ -39,6 +39,8 @@ class LabelledRequest:
         label, label_us: 0 real, 1 fake; when that was said last.
         version, verdict, score, calibrated: of the version that answered, and what it said.
         reviewed: whether reviewers say so.
+        already_cropped: whether who sent it said that it shows one face that has been cut out;
+            None where nothing was said.
     """
 
     request_id: str
@@ -51,6 +53,7 @@ class LabelledRequest:
     score: float | None
     calibrated: bool
     reviewed: bool
+    already_cropped: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def read_labelled(log: LogDatabase, environment: str, policy: LabelPolicy) -> La
             LabelledRequest(
                 name, row.came_us, row.media_type or "image", label,
                 max(one.ts_us for one in said[name]), row.version, row.verdict, row.score,
-                bool(row.calibrated), reason == "reviewed",
+                bool(row.calibrated), reason == "reviewed", row.already_cropped,
             )
         )  # fmt: skip
     return Labelled(tuple(sorted(found, key=lambda one: (one.ts_us, one.request_id))),
@@ -157,6 +160,7 @@ def _rows(log: LogDatabase, environment: str) -> list[Any]:
     scored = ("score", "calibrated", "verdict", "bundle", "projection", "version")
     query = (
         select(labels, requests.c.ts_us.label("came_us"), requests.c.media_type,
+               requests.c.already_cropped,
                *(item_scores.c[name] for name in scored))
         .join_from(labels, requests, labels.c.request_id == requests.c.id)
         .join(item_scores, answered)

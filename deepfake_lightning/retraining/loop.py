@@ -2,27 +2,23 @@
 
 One loop at a time works in a workspace. What is done is noted step by step: a loop whose process
 was killed is taken up by the next one, at the step that it was at, and so is one in which something
-failed after the training. Production goes on as it is until the last step changes it, in one move.
+failed after the training, or the training's own process died. Production goes on as it is until the
+last step changes it, in one move.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import get_args
 
 from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
-from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.registry.registering import user
-from deepfake_lightning.retraining.alerting import tell_failure
-from deepfake_lightning.retraining.base import Base, base_of, serving
-from deepfake_lightning.retraining.collecting import NewItems, find_new
+from deepfake_lightning.retraining.alerting import tell, tell_again
+from deepfake_lightning.retraining.base import base_of
 from deepfake_lightning.retraining.erasing import clear_closed, sweep
-from deepfake_lightning.retraining.observing import observe, with_labels
+from deepfake_lightning.retraining.looking import Look, Setting, look_with, opened, unfinished
 from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.retraining.record import (
     MOST_DEATHS,
@@ -31,76 +27,11 @@ from deepfake_lightning.retraining.record import (
     Step,
     StepRecord,
 )
-from deepfake_lightning.retraining.steps import STEPS, Progress, Refused, Work, drop_erased
-from deepfake_lightning.retraining.triggers import Trigger, judge
+from deepfake_lightning.retraining.steps import STEPS, drop_erased
+from deepfake_lightning.retraining.work import Refused, Work
 from deepfake_lightning.storage import Workspace, lock
 
-logger = logging.getLogger(__name__)
-
 _ORDER: tuple[Step, ...] = get_args(Step)
-
-
-def now_us() -> int:
-    """Return the time in microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where a loop works, and how.
-
-    Attributes:
-        workspace: whose.
-        environment: whose version is trained again.
-        log_place: of the prediction log, a path or URL.
-        policy: when, on what and how.
-        by: who asks; None: the user of this process.
-        workers: processes; None: as many as there are cores.
-        environ: variables of the process that trains, beside this one's.
-        progress: told what is done, how much of it, and how much there is (0: unknown).
-        clock: the time in microseconds since 1970, UTC.
-    """
-
-    workspace: Workspace
-    environment: str
-    log_place: str | Path
-    policy: RetrainPolicy
-    by: str | None = None
-    workers: int | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
-    progress: Progress = lambda what, done, total: None
-    clock: Callable[[], int] = now_us
-
-
-@dataclass(frozen=True)
-class Look:
-    """What was found when it was looked whether to train.
-
-    Attributes:
-        trigger: whether to, and why.
-        base: the version that serves.
-        new: what there is to train on.
-        unfinished: a loop to go on with, whatever the trigger says; None where there is none.
-        has_log: whether there is a prediction log.
-    """
-
-    trigger: Trigger
-    base: Base
-    new: NewItems
-    unfinished: LoopRecord | None
-    has_log: bool
-
-
-def look(setting: Setting, by_hand: str | None = None) -> Look:
-    """Return whether a detector is to be trained again; nothing is changed.
-
-    Raises:
-        UsageError: nothing serves, or its training is not in the workspace.
-        StorageError: the log could not be read.
-        DataError: the record of a loop is damaged.
-    """
-    with opened(setting.log_place) as log:
-        return _looked(setting, log, by_hand)
 
 
 @dataclass(frozen=True)
@@ -131,6 +62,7 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
             alerts.
     """
     with _sole(setting.workspace), opened(setting.log_place) as log:
+        tell_again(setting.workspace, now_us=setting.clock())
         if log is not None:
             sweep(setting.workspace, log)
         loops, seen = Loops(setting.workspace), None
@@ -138,7 +70,7 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
         if record is not None and record.outcome is None and record.deaths >= MOST_DEATHS:
             raise _given_up(setting, loops, record)
         if record is None or record.outcome is not None:
-            seen = _looked(setting, log, by_hand)
+            seen = look_with(setting, log, by_hand)
             if not seen.trigger.fires or (record is None and not seen.new.items):
                 return Ended(seen, None)
         if record is None and seen is not None:
@@ -152,42 +84,6 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
         work = Work(setting.workspace, record, base, policy, log, setting.workers,
                     setting.environ, setting.progress)  # fmt: skip
         return Ended(seen, _worked(setting, loops, work))
-
-
-def unfinished(loops: Loops, environment: str) -> LoopRecord | None:
-    """Return the loop to go on with: interrupted, or failed after a training that is of use."""
-    last = loops.latest(environment)
-    return last if last is not None and last.goes_on else None
-
-
-@contextmanager
-def opened(place: str | Path) -> Iterator[PredictionLog | None]:
-    """Give the prediction log; None where nothing has written one yet.
-
-    Raises:
-        StorageError: it cannot be opened.
-    """
-    is_file = isinstance(place, Path) or "://" not in place
-    if is_file and not Path(place).is_file():
-        yield None
-        return
-    with PredictionLog(place) as log:
-        yield log
-
-
-def _looked(setting: Setting, log: PredictionLog | None, by_hand: str | None) -> Look:
-    place, environment, policy = setting.workspace, setting.environment, setting.policy
-    setting.progress("looking at production", 0, 0)
-    base = base_of(place, serving(place, environment), policy)
-    new = find_new(
-        log, place, environment, policy, files_since_us=base.trained_us,
-        known_files=base.files, group_pattern=base.data.get("group_pattern"),
-    )  # fmt: skip
-    observed = observe(log, place, environment, base.version, now_us=setting.clock(),
-                       known_files=base.files, by_hand=by_hand)  # fmt: skip
-    trigger = judge(policy, with_labels(observed, new))
-    going = unfinished(Loops(place), environment)
-    return Look(trigger, base, new, going, log is not None)
 
 
 def _close(loops: Loops, setting: Setting) -> None:
@@ -205,7 +101,7 @@ def _given_up(setting: Setting, loops: Loops, record: LoopRecord) -> StorageErro
     note = f"its process died {record.deaths} times at this step"
     update = {"outcome": "failed", "finished_us": setting.clock(), "step": step, "note": note,
               "failures": record.failures + 1}  # fmt: skip
-    tell_failure(setting.workspace, loops.keep(record.model_copy(update=update)))
+    tell(setting.workspace, loops.keep(record.model_copy(update=update)), now_us=setting.clock())
     clear_closed(setting.workspace)
     return StorageError(
         f"loop {record.number} is given up at the step {step}: {note}",
@@ -218,7 +114,7 @@ def _given_up(setting: Setting, loops: Loops, record: LoopRecord) -> StorageErro
 def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
     """Do the steps that are not done."""
     deaths = work.record.deaths
-    begun = {"attempts": work.record.attempts + 1, "deaths": deaths + 1,
+    begun = {"attempts": work.record.attempts + 1, "deaths": deaths + 1, "resumes": False,
              "outcome": None, "finished_us": None, "note": ""}  # fmt: skip
     work.record = loops.keep(work.record.model_copy(update=begun))
     step: Step = "collect"
@@ -240,8 +136,10 @@ def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
     except Exception as error:
         note = error.what if isinstance(error, DeepfakeLightningError) else repr(error)
         work.record = _alive(work.record, deaths)
-        failed = _ended(loops, work, "failed", setting.clock(), step, note)
-        tell_failure(setting.workspace, failed)
+        # A death of the training's own process, or a full disk: what it has learnt is of use.
+        resumes = step == "train" and isinstance(error, StorageError)
+        work.record = work.record.model_copy(update={"resumes": resumes})
+        _ended(loops, work, "failed", setting.clock(), step, note)
         clear_closed(setting.workspace)
         raise
     return _ended(loops, work, "done", setting.clock(), None, "")
@@ -267,12 +165,11 @@ def _ended(
     loops: Loops, work: Work, outcome: str, at_us: int, step: Step | None, note: str
 ) -> LoopRecord:
     failures = work.record.failures + (outcome == "failed")
-    return loops.keep(
-        work.record.model_copy(
-            update={"outcome": outcome, "finished_us": at_us, "step": step, "note": note,
-                    "failures": failures}
-        )
-    )  # fmt: skip
+    update = {"outcome": outcome, "finished_us": at_us, "step": step, "note": note,
+              "failures": failures}  # fmt: skip
+    ended = loops.keep(work.record.model_copy(update=update))
+    tell(work.workspace, ended, now_us=at_us)
+    return ended
 
 
 @contextmanager

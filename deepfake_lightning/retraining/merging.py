@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from deepfake_lightning.data.splits import identity_groups, identity_names
 from deepfake_lightning.errors import DataError, StorageError
 from deepfake_lightning.retraining.copies import without_copies
-from deepfake_lightning.retraining.erasing import CUT, MEDIA
+from deepfake_lightning.retraining.erasing import CUT, MEDIA, WHOLE
 from deepfake_lightning.schemas import SCORED_SPLITS, Manifest, read_manifest, write_manifest
 
 DATA, SLICE = "data/manifest.parquet", "slice/manifest.parquet"
@@ -153,7 +153,7 @@ def _view(folder: Path, base: Manifest, name: str) -> Path:
     root = folder / "data"
     try:
         (root / name).mkdir(parents=True, exist_ok=True)
-        for kind in (MEDIA, CUT):
+        for kind in (MEDIA, CUT, WHOLE):
             _link(root / name / kind, Path("..", "..", kind))
         for top in sorted({PurePosixPath(path).parts[0] for path in base.rows["path"]}):
             _link(root / top, base.root / top)

@@ -17,8 +17,8 @@ from deepfake_lightning.monitoring.drift import read_drift
 from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.windows import AuditedQuality, Period, Scope, audited_quality
 from deepfake_lightning.registry import Registry
-from deepfake_lightning.retraining.collecting import NewItems
 from deepfake_lightning.retraining.dropped import key_of, new_files
+from deepfake_lightning.retraining.new_items import NewItems
 from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops
 from deepfake_lightning.retraining.triggers import LastLoop, Observed, Quality
 from deepfake_lightning.schemas.calibration import MediaType
@@ -66,10 +66,12 @@ def observe(
     files = new_files(workspace, since)
     if files:
         files = _fresh(files, known_files(), _collected(loops, had_turn))
+    versions = Environment(workspace, environment).record().versions
     observed = Observed(
         now_us, version, since, files=len(files), by_hand=by_hand,
         last=None if last is None or last.outcome is None
         else LastLoop(last.finished_us or last.started_us, last.outcome),
+        sharing=versions if len(versions) > 1 else (),
     )  # fmt: skip
     if log is None:
         return observed

@@ -64,6 +64,7 @@ class LoopRecord(BaseModel):
         version: what came of it, once it is registered.
         outcome: None while it is under way, or was interrupted.
         step: the one that it was at in the end, where it did not get through.
+        resumes: whether it failed in a training that can be gone on with.
         note: why.
     """
 
@@ -84,6 +85,7 @@ class LoopRecord(BaseModel):
     version: str | None = None
     outcome: Outcome | None = None
     step: Step | None = None
+    resumes: bool = False
     note: str = ""
 
     @property
@@ -93,11 +95,11 @@ class LoopRecord(BaseModel):
 
     @property
     def goes_on(self) -> bool:
-        """Whether it is gone on with: interrupted, or failed after a training that is of use."""
+        """Whether it is gone on with: interrupted, or failed with a training that is of use."""
         if self.outcome is None:
             return True
         again = self.failures < _MOST_FAILURES and self.deaths < MOST_DEATHS
-        return self.outcome == "failed" and self.step in _KEPT_AFTER and again
+        return self.outcome == "failed" and again and (self.resumes or self.step in _KEPT_AFTER)
 
     def result(self, step: Step) -> dict[str, Any]:
         """Return what came of a step that is done."""

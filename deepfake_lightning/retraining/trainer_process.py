@@ -1,6 +1,6 @@
 """The process that trains: ``python -m deepfake_lightning.retraining.trainer_process``.
 
-It reads a :class:`~deepfake_lightning.retraining.training.Job` from its standard input, and ends
+It reads a :class:`~deepfake_lightning.retraining.trainer_job.Job` from its standard input, and ends
 when the loop that started it does, at whatever moment.
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from deepfake_lightning.processes import end_with_parent
-from deepfake_lightning.retraining.training import INTERRUPTED, WRONG, Job
+from deepfake_lightning.retraining.trainer_job import INTERRUPTED, WRONG, Job
 from deepfake_lightning.storage import lock, write_json
 
 

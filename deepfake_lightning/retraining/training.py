@@ -5,59 +5,23 @@ its own, from its last checkpoint where it was interrupted.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from deepfake_lightning import errors
-from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
+from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.retraining.base import Base
 from deepfake_lightning.retraining.policy import Train
+from deepfake_lightning.retraining.trainer_job import LOG, PATIENCE_SECONDS, Job, guard_of
+from deepfake_lightning.retraining.trainer_job import run as run_job
+from deepfake_lightning.retraining.work import Progress
 from deepfake_lightning.storage import RUN_RECORD, Workspace, atomic_write, lock
 
-WRONG, INTERRUPTED = 3, 130
-CONFIG, LOG = "fit.yaml", "fit.log"
-_ERROR, _PROGRESS = "fit-error.json", "fit-progress.json"
-_PATIENCE_SECONDS = 60.0
-_LOOK_EVERY = 0.2  # seconds
-_TAIL = 300
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the process that trains is told.
-
-    Attributes:
-        args: of ``fit``.
-        warm_start: checkpoint to begin with; None: as the configuration says.
-        progress, error: files in which it says how far it is, and why it gave up.
-        guard: whose lock it holds while it is alive.
-        parent: the process that started it.
-    """
-
-    args: list[str]
-    warm_start: str | None
-    progress: str
-    error: str
-    guard: str
-    parent: int
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        """Return the job that was written as JSON."""
-        return cls(**json.loads(text))
+CONFIG = "fit.yaml"
 
 
 @dataclass(frozen=True)
@@ -79,11 +43,6 @@ class Trained:
     monitor: str | None
     best_score: float | None
     warm_start: bool
-
-
-def guard_of(folder: Path) -> str:
-    """Return what the process that trains for a loop has locked."""
-    return str(folder / "fit")
 
 
 def configuration(base: Base, how: Train, data: Path, workspace: Workspace, name: str) -> str:
@@ -141,15 +100,13 @@ def train(
         StorageError: its process died.
     """
     run = workspace.runs / base.run.parent.name / name
-    with lock(Path(guard_of(folder)), timeout=_PATIENCE_SECONDS):
+    with lock(Path(guard_of(folder)), timeout=PATIENCE_SECONDS):
         pass  # the process of a loop that was killed ends a moment later
     found = _trained(run, how)
     if found is not None:
         return found
     args = _arguments(base, how, data, folder, workspace, run)
-    job = Job(args, _warm(base, how), str(folder / _PROGRESS), str(folder / _ERROR),
-              guard_of(folder), os.getpid())  # fmt: skip
-    _run(job, folder, environ or {}, progress)
+    run_job(Job.of(args, _warm(base, how), folder), folder, environ or {}, progress)
     found = _trained(run, how)
     if found is None:
         raise StorageError(
@@ -195,64 +152,3 @@ def _trained(run: Path, how: Train) -> Trained | None:
         return None
     return Trained(run, best, record["status"], record["stop_reason"], record["epochs"],
                    record["monitor"], record["best_score"], how.warm_start)  # fmt: skip
-
-
-def _run(job: Job, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
-    for path in (job.progress, job.error):
-        Path(path).unlink(missing_ok=True)
-    # -P: what lies in the current folder is no package; the session is its own so that Ctrl-C
-    # comes here first, and once.
-    command = [sys.executable, "-P", "-m", "deepfake_lightning.retraining.trainer_process"]
-    with (folder / LOG).open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, **environ}, start_new_session=True,
-        )  # fmt: skip
-    try:
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it is dead already, which is seen below
-            process.stdin.write(json.dumps(asdict(job)))
-            process.stdin.close()
-        while process.poll() is None:
-            progress("training", *_progress(Path(job.progress)))
-            time.sleep(_LOOK_EVERY)
-    except BaseException:
-        _end(process)
-        raise
-    _check(process.returncode, job, folder)
-
-
-def _progress(path: Path) -> tuple[int, int]:
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        return int(said["done"]), int(said["total"])
-    except (OSError, ValueError):  # nothing yet, or half of it
-        return 0, 0
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End the training after the batch that it is at."""
-    with suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _check(code: int, job: Job, folder: Path) -> None:
-    if code == 0:
-        return
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    if code == WRONG and Path(job.error).is_file():
-        said = json.loads(Path(job.error).read_text("utf-8"))
-        kind: type[DeepfakeLightningError] = getattr(errors, said["kind"], errors.DataError)
-        raise kind(said["what"], why=said["why"], next_step=said["next_step"])
-    tail = " ".join((folder / LOG).read_text("utf-8", errors="replace")[-_TAIL:].split())
-    raise StorageError(
-        f"the training's process died with exit code {code}: {tail}",
-        why="something killed it, as a rule the lack of memory",
-        next_step=f"look at {folder / LOG}; the same command goes on from its last checkpoint",
-    )

@@ -59,6 +59,8 @@ class Observed:
         real, fake: new labels that may train.
         files: new ones.
         by_hand: the reason of whoever asks for it; None where nobody does.
+        sharing: versions of the environment where there are several: a canary or an A/B test is
+            under way.
     """
 
     now_us: int
@@ -71,6 +73,7 @@ class Observed:
     fake: int = 0
     files: int = 0
     by_hand: str | None = None
+    sharing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,18 +133,20 @@ class Trigger:
 def judge(policy: RetrainPolicy, observed: Observed) -> Trigger:
     """Decide whether a detector is trained again.
 
-    A person's wish needs no other cause, and does not wait. All others wait until the latest
-    training is ``cool_down_days`` past: what it changed has to show first.
+    A person's wish needs no other cause, and waits for no time. All others wait until the latest
+    training is ``cool_down_days`` past: what it changed has to show first. Where a version would go
+    on from staging, all wait for the end of a canary or an A/B test.
     """
     causes = tuple(_causes(policy, observed))
     calendar = policy.calendar()
-    waits = _cool_down(policy, observed)
-    by_hand = observed.by_hand is not None
+    waits = _taken(policy, observed)
+    if waits is None and observed.by_hand is None:
+        waits = _cool_down(policy, observed)
     wanted = any(cause.holds for cause in causes)
     return Trigger(
-        fires=wanted and (by_hand or waits is None),
+        fires=wanted and waits is None,
         causes=causes,
-        waits=waits if wanted and not by_hand else None,
+        waits=waits if wanted else None,
         next_us=calendar.next(observed.now_us) if calendar else None,
         observed=observed,
         policy=policy,
@@ -191,6 +196,13 @@ def _performance(limits: Performance, seen: Observed) -> Cause:
     # The whole interval: a training on what chance did costs more than some days' wait.
     holds = quality.high < floor
     return Cause("performance", holds, f"{of}; the least is {floor:.1%}")
+
+
+def _taken(policy: RetrainPolicy, observed: Observed) -> str | None:
+    if policy.goal == "staging" or len(observed.sharing) < 2:
+        return None
+    names = " and ".join(observed.sharing)
+    return f"{names} share the traffic: a canary or an A/B test is under way"
 
 
 def _cool_down(policy: RetrainPolicy, seen: Observed) -> str | None:

@@ -32,6 +32,7 @@ class Exchange:
         caller: who asks; None before that is known, and of strangers.
         version, digest: of the detector that it was routed to; None before.
         environment, experiment: that the detector serves in.
+        already_cropped: as the caller said it; None where nothing was said.
         assessment: the result, None without one.
         projection: of its features; None without.
     """
@@ -44,6 +45,7 @@ class Exchange:
     digest: str | None = None
     environment: str | None = None
     experiment: str | None = None
+    already_cropped: bool | None = None
     assessment: Assessment | None = None
     projection: bytes | None = None
 

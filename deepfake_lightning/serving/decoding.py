@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import os
 import resource
 import signal
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar
-
-from pebble import ProcessExpired, ProcessPool
 
 from deepfake_lightning.inference.overlays import draw_media
 from deepfake_lightning.inference.seeing import Viewer
@@ -26,13 +22,17 @@ from deepfake_lightning.media import Limits
 from deepfake_lightning.processes import prepare_process
 from deepfake_lightning.schemas import Assessment, Preprocess
 from deepfake_lightning.schemas.calibration import ItemCalibration, MediaType
+from deepfake_lightning.serving.task_process import ProcessDied, TaskProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _JOBS = "deepfake_lightning.serving.jobs.worker"  # forked from the same server
 
-_ATTEMPTS = 2
+_START_SECONDS = 60.0
+_PAUSE = 1.0  # seconds before a process that could not be started is tried again
 _MEMORY = 6 << 30  # bytes of addresses; libraries take one of these six before any file is read
 
 
@@ -76,9 +76,14 @@ class DecodingPool:
         self._limits = limits
         self._on_change = on_change
         self._length = 0
-        self._free = asyncio.Semaphore(workers)
         self._free_for_clips = asyncio.Semaphore(max(1, workers - 1))
-        self._pool = self._open()
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__, _JOBS])
+        # The one that was used last is given out first: it is still in a core's cache.
+        self._free: asyncio.LifoQueue[TaskProcess] = asyncio.LifoQueue()
+        self._all: set[TaskProcess] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._is_open = True
 
     async def sight(self, media: Media, preprocess: Preprocess, seconds: float) -> Sighting:
         """Look at media as a detector's preprocessing has it.
@@ -112,66 +117,83 @@ class DecodingPool:
         return await self._run(seconds, draw_media, media.content, media.kind, found, calibration)
 
     async def start(self) -> None:
-        """Start the processes, and wait until one works."""
-        await self._run(60.0, os.getpid)
+        """Start the processes, and wait until one works.
+
+        Raises:
+            TimeoutError: none does.
+        """
+        for _ in range(self._workers):
+            self._begin_one()
+        async with asyncio.timeout(_START_SECONDS):
+            await self._run(_START_SECONDS, os.getpid)
 
     def stop(self) -> None:
         """End the processes; what they work on is given up."""
-        _end(self._pool)
+        self._is_open = False
+        for task in self._starting:
+            task.cancel()
+        while self._all:
+            self._all.pop().end()
 
     async def _run(
         self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         self._count(1)
         try:
-            await self._free.acquire()
-        except BaseException:
-            self._count(-1)
-            raise
-        try:
-            for _ in range(_ATTEMPTS):
-                task = self._schedule(seconds, function, *args, **kwargs)
+            while True:
+                process = await self._free.get()
                 try:
-                    return await asyncio.wrap_future(task)
-                except BrokenProcessPool:  # by this file, or by another one
-                    continue
-                except ProcessExpired as error:
+                    if not process.has_ended():
+                        async with asyncio.timeout(seconds):
+                            return await process.run(function, *args, **kwargs)
+                except ProcessDied as error:
                     # Told to end, as all processes of a service may be, is no file's fault.
-                    if error.exitcode != -signal.SIGTERM:
-                        raise DecoderCrashed(f"exit code {error.exitcode}") from error
-            raise DecoderCrashed("its process ended again and again")
+                    if error.exit_code != -signal.SIGTERM:
+                        raise DecoderCrashed(f"exit code {error.exit_code}") from error
+                finally:
+                    self._give_back(process)
         finally:
-            self._free.release()
             self._count(-1)
 
-    def _schedule(
-        self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> Future[T]:
-        """Give a task to the pool; to another one where the pool is broken.
+    def _give_back(self, process: TaskProcess) -> None:
+        """Take a process that has done its task; another one in its place where it has not."""
+        if process.is_free and not process.has_ended():
+            self._free.put_nowait(process)
+            return
+        self._all.discard(process)
+        self._begin_one(process)
 
-        Pebble gives a pool up for good when a process ends of which it knows no task: while it
-        waits for one, or at the very beginning of one.
-        """
-        try:
-            return self._pool.schedule(function, args, kwargs, timeout=seconds)
-        except RuntimeError:
-            threading.Thread(target=_end, args=(self._pool,)).start()  # takes a while
-            self._pool = self._open()
-            return self._pool.schedule(function, args, kwargs, timeout=seconds)
+    def _begin_one(self, gone: TaskProcess | None = None) -> None:
+        if self._is_open:
+            task = asyncio.create_task(self._begin(gone))
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
 
-    def _open(self) -> ProcessPool:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, _JOBS])
-        return ProcessPool(self._workers, context=context, initializer=_prepare)
+    async def _begin(self, gone: TaskProcess | None) -> None:
+        """Start a process, in place of another one that is ended."""
+        while True:
+            try:
+                process = await asyncio.to_thread(self._replaced, gone)
+            except Exception as error:  # no memory for now: the others work on
+                logger.error("a decoder could not be started: %s", error)
+                gone = None
+                await asyncio.sleep(_PAUSE)
+            else:
+                self._free.put_nowait(process)
+                return
+
+    def _replaced(self, gone: TaskProcess | None) -> TaskProcess:
+        if gone is not None:
+            gone.end()
+        process = TaskProcess.start(self._context, _prepare)
+        self._all.add(process)
+        if not self._is_open:
+            process.end()
+        return process
 
     def _count(self, change: int) -> None:
         self._length += change
         self._on_change(self._length)
-
-
-def _end(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()
 
 
 def _prepare() -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from deepfake_lightning.monitoring.log import LoggedRequest, with_result
 from deepfake_lightning.serving.access.admission import Admission
-from deepfake_lightning.serving.answers import Refusal
+from deepfake_lightning.serving.answers import Refusal, exchange_of
 from deepfake_lightning.serving.jobs.answers import PATH
 from deepfake_lightning.serving.jobs.job import Job
 from deepfake_lightning.serving.jobs.runner import JobRunner, JobSettings
@@ -20,7 +20,8 @@ from deepfake_lightning.serving.routes import route_to
 from deepfake_lightning.serving.service import Service
 from deepfake_lightning.storage import Workspace
 
-_STATUS = {"unreadable": 422, "timeout": 503}
+_CANCELLED = "cancelled"
+_STATUS = {"unreadable": 422, "timeout": 503, _CANCELLED: 499}
 _GRACE_SECONDS = 20.0
 _UPLOADS = 8  # that are taken in at a time: they take long, and no places of others
 
@@ -38,7 +39,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
     uploads = Admission(_UPLOADS, _UPLOADS)
 
     async def receive(request: Request) -> Received:
-        with uploads.place():
+        with uploads.place(exchange_of(request.scope).caller):
             upload = await service.spool.receive(request, to_file=True)
         assert not isinstance(upload.content, bytes)
         return Received(upload.content, upload.kind)
@@ -55,7 +56,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
 
     runner.start()
     try:
-        yield JobService(store, receive, route, runner.nudge)
+        yield JobService(store, receive, route, runner.nudge, lambda job: _log(service, job, None))
     finally:
         runner.stop(_GRACE_SECONDS)
         store.close()
@@ -64,7 +65,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
 def _log(service: Service, job: Job, scored: Found | None) -> None:
     """Write a job that has come to its end to the prediction log: under its own route."""
     started, finished = job.started_us or job.created_us, job.finished_us or service.clock()
-    error = job.error.code if job.error else None
+    error = job.error.code if job.error else _CANCELLED if job.state == "cancelled" else None
     row = LoggedRequest(
         id=job.id,
         ts_us=finished,  # who watches the last minutes has to see it, however long it took
@@ -79,6 +80,7 @@ def _log(service: Service, job: Job, scored: Found | None) -> None:
         experiment=job.experiment,
         client=job.client,
         variant="serving",
+        already_cropped=job.already_cropped,
     )
     if scored is not None:
         found = scored.assessment

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.schemas import Assessment, Calibration
+from deepfake_lightning.schemas.assessment import plain
 from deepfake_lightning.schemas.calibration import ItemCalibration
 
 _NOT_SAID = ("name", "quality")  # there is no name; quality is for drift, not for callers
@@ -27,12 +27,12 @@ def result_of(
     record = {key: value for key, value in found.to_dict().items() if key not in _NOT_SAID}
     record["thresholds"] = _thresholds(fitted)
     record["tracks"] = [
-        {**asdict(each), "score": probability(calibrated(each.logit, fitted)),
+        {**plain(each), "score": probability(calibrated(each.logit, fitted)),
          "verdict": verdict(each.logit, fitted)}
         for each in found.tracks
     ]  # fmt: skip
     record["faces"] = [
-        {**asdict(each), "score": probability(calibrated(each.logit, fitted))}
+        {**plain(each), "score": probability(calibrated(each.logit, fitted))}
         for each in found.faces
     ]
     return {"request_id": request_id, "environment": environment, **record}

@@ -72,6 +72,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     """Score a picture or a short clip. One without a face has a result, too: not assessable."""
     refuse_doubles(request)
     service, exchange = service_of(request), exchange_of(request.scope)
+    exchange.already_cropped = query.already_cropped
     lineup = service.fleet.current()
     served = route_to(request, lineup)
     upload = await service.spool.receive(request)

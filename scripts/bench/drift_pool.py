@@ -14,18 +14,12 @@ from numpy.typing import NDArray
 from deepfake_lightning.bundle import Bundle
 from deepfake_lightning.inference import open_engine
 from deepfake_lightning.media import FaceReader, Frame, open_video, read_image, resize
+from deepfake_lightning.media.degrading import Picture, blur, jpeg
 from deepfake_lightning.media.limits import VIDEO_LIMITS
 from deepfake_lightning.media.quality import quality
 from deepfake_lightning.monitoring.drift.sampling import Items
 from deepfake_lightning.monitoring.log.projection import reference_of
 from deepfake_lightning.schemas import Sampling
-
-Picture = NDArray[np.uint8]
-
-
-def _jpeg(image: Picture, percent: int) -> Picture:
-    _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, percent])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def _small(image: Picture, side: int) -> Picture:
@@ -34,9 +28,9 @@ def _small(image: Picture, side: int) -> Picture:
 
 
 CHANGES: dict[str, Callable[[Picture], Picture]] = {
-    "JPEG 50": lambda image: _jpeg(image, 50),
-    "JPEG 30": lambda image: _jpeg(image, 30),
-    "blur, sigma 1.5": lambda image: np.asarray(cv2.GaussianBlur(image, (0, 0), 1.5), np.uint8),
+    "JPEG 50": lambda image: jpeg(image, 50),
+    "JPEG 30": lambda image: jpeg(image, 30),
+    "blur, sigma 1.5": lambda image: blur(image, 1.5),
     "down-scaled to 64 px": lambda image: _small(image, 64),
     "darker by 20 %": lambda image: (image * 0.8).astype(np.uint8),
 }

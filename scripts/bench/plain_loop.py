@@ -9,6 +9,15 @@ The data folder holds ``index.csv`` with the columns ``path``, ``label`` (1 is f
 
     python scripts/bench/plain_loop.py --data FOLDER --size 160 --epochs 3 --json
 
+One training says little about a recipe: ``--seeds 3`` trains three times, and prints the mean AUROC
+and its range. ``--fit configs/lite0.yaml`` trains that configuration with ``deepfake-lightning
+fit`` on the same pictures (whole ones: without ``data.crop_size``), size, batch, epochs and seeds,
+in turn with the plain loop, and measures its best checkpoint on the test split. ``--scores FOLDER``
+keeps the plain loop's scores of the test split as ``plain-<seed>.csv`` and the reports of ``fit``
+as ``fit-<seed>``; any other detector's table will do as well::
+
+    deepfake-lightning compare FOLDER/fit-0 FOLDER/plain-0.csv theirs.csv
+
 On a CPU, glibc gives large tensors back to the kernel after every step; training is about 20 %
 faster when the process starts with ``GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:``
 ``glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456`` in its environment.
@@ -16,6 +25,10 @@ faster when the process starts with ``GLIBC_TUNABLES=glibc.malloc.mmap_threshold
 
 import argparse
 import json
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -41,6 +54,7 @@ class FaceCrops(Dataset[tuple[Tensor, int]]):
         rows = index[index["split"] == split]
         if rows.empty:
             raise SystemExit(f"{folder / 'index.csv'} has no rows with split {split!r}")
+        self.folder = folder
         self.paths = [folder / path for path in rows["path"]]
         self.labels = [int(label) for label in rows["label"]]
         self.size = size
@@ -93,15 +107,23 @@ def build_model() -> nn.Module:
 
 
 @torch.inference_mode()
-def score(model: nn.Module, batches: Batches, device: torch.device) -> float:
-    """Area under the ROC curve of the probability of fake."""
+def scores_of(model: nn.Module, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Probabilities of fake, and the labels."""
     model.eval()
     scores, labels = [], []
     for images, targets in batches:
         images = images.to(device, memory_format=torch.channels_last)
         scores.append(model(images).softmax(dim=1)[:, 1].cpu())
         labels.append(targets)
-    return float(binary_auroc(torch.cat(scores), torch.cat(labels)))
+    return torch.cat(scores), torch.cat(labels)
+
+
+def write_scores(path: Path, data: FaceCrops, scores: Tensor) -> None:
+    """A table that ``deepfake-lightning compare`` and ``evaluate`` read."""
+    paths = [picture.relative_to(data.folder).as_posix() for picture in data.paths]
+    table = {"path": paths, "label": data.labels, "probability": scores.tolist()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(table).to_csv(path, index=False)
 
 
 def parse_args() -> argparse.Namespace:
@@ -113,25 +135,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32, help="images a step (default: 32)")
     parser.add_argument("--lr", type=float, default=1e-3, help="peak rate (default: 1e-3)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings, from --seed on")
+    parser.add_argument("--fit", type=Path, help="a configuration to train beside it")
+    parser.add_argument("--scores", type=Path, help="folder for scores of the test split")
     parser.add_argument("--workers", type=int, default=2, help="loader processes (default: 2)")
     parser.add_argument("--test", action="store_true", help="score the test split once at the end")
     parser.add_argument("--json", action="store_true", help="print the results as one JSON line")
     return parser.parse_args()
 
 
-def main() -> None:
+def train(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Train, report every epoch, and score."""
-    args = parse_args()
-    torch.manual_seed(args.seed)
+    torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train_data = FaceCrops(args.data, "train", args.size, flip=True)
     if len(train_data) < args.batch_size:
         raise SystemExit(f"{len(train_data)} training images do not fill one batch")
-    train = loader(train_data, args.batch_size, args.workers, train=True)
+    batches = loader(train_data, args.batch_size, args.workers, train=True)
     val = loader(FaceCrops(args.data, "val", args.size), args.batch_size, args.workers, train=False)
     model = build_model().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr)
-    steps = args.epochs * len(train)
+    steps = args.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=steps)
     loss_function = nn.CrossEntropyLoss()
 
@@ -139,7 +163,7 @@ def main() -> None:
     for epoch in range(1, args.epochs + 1):
         model.train()
         start, total = time.perf_counter(), 0.0
-        for images, targets in train:
+        for images, targets in batches:
             images = images.to(device, memory_format=torch.channels_last)
             loss = loss_function(model(images), targets.to(device))
             optimizer.zero_grad()
@@ -150,10 +174,10 @@ def main() -> None:
         train_seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
-            "loss": total / len(train),
-            "val_auc": score(model, val, device),
+            "loss": total / len(batches),
+            "val_auc": float(binary_auroc(*scores_of(model, val, device))),
             "seconds": time.perf_counter() - start,
-            "img_per_s": len(train) * args.batch_size / train_seconds,
+            "img_per_s": len(batches) * args.batch_size / train_seconds,
         }
         epochs.append(row)
         print(
@@ -161,14 +185,65 @@ def main() -> None:
             f"{row['seconds']:.1f} s with validation, training {row['img_per_s']:.1f} img/s",
             flush=True,
         )
+    result = {"seed": seed, "device": device.type, "epoch_results": epochs}
+    if args.test or args.fit or args.scores:
+        data = FaceCrops(args.data, "test", args.size)
+        test = loader(data, args.batch_size, args.workers, train=False)
+        scores, labels = scores_of(model, test, device)
+        result["test_auc"] = float(binary_auroc(scores, labels))
+        print(f"plain loop, seed {seed}: test AUC {result['test_auc']:.4f}", flush=True)
+        if args.scores:
+            write_scores(args.scores / f"plain-{seed}.csv", data, scores)
+    return result
 
-    result = {**vars(args), "data": str(args.data), "device": device.type, "epoch_results": epochs}
-    if args.test:
-        test = loader(FaceCrops(args.data, "test", args.size), args.batch_size, args.workers, False)
-        result["test_auc"] = score(model, test, device)
-        print(f"test AUC {result['test_auc']:.4f}")
+
+def train_fit(args: argparse.Namespace, seed: int, workspace: Path) -> float:
+    """Train a configuration with ``fit``, and return its best checkpoint's AUROC on ``test``."""
+    flags = {
+        "data.root": args.data, "data.image_size": args.size, "data.batch_size": args.batch_size,
+        "data.crop_size": "null", "data.num_workers": args.workers,
+        "trainer.max_epochs": args.epochs,
+        "seed_everything": seed, "experiment": f"seed{seed}", "register": "false",
+        "report": "false", "workspace": workspace,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "deepfake_lightning"]
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    if subprocess.run([*command, "fit", "--config", str(args.fit), *given]).returncode:
+        raise SystemExit(f"fit, seed {seed}: failed")
+    best = max(workspace.glob(f"runs/seed{seed}/*/checkpoints/best.ckpt"))
+    out = (args.scores or workspace) / f"fit-{seed}"
+    asked = ["evaluate", str(best), "--json=true", f"--out={out}", f"--workspace={workspace}"]
+    told = subprocess.run([*command, *asked], check=True, stdout=subprocess.PIPE, text=True).stdout
+    area = float(json.loads(told)["levels"]["item"]["metrics"]["auroc"]["value"])
+    print(f"fit, seed {seed}: test AUC {area:.4f}", flush=True)
+    return area
+
+
+def over_seeds(name: str, areas: list[float]) -> str:
+    """Return the mean AUROC of some trainings, and its range."""
+    mean, seeds = statistics.fmean(areas), len(areas)
+    return f"{name}: test AUC {mean:.4f} ({min(areas):.4f} to {max(areas):.4f}, {seeds} seeds)"
+
+
+def main() -> None:
+    """Train with each seed, beside ``fit`` where that is asked for."""
+    args = parse_args()
+    runs: list[dict[str, Any]] = []
+    beside: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(args.seed, args.seed + args.seeds):
+            runs.append(train(args, seed))
+            if args.fit:
+                beside.append(train_fit(args, seed, Path(folder)))
+    areas = [run["test_auc"] for run in runs if "test_auc" in run]
+    if areas:
+        print(over_seeds("plain loop", areas))
+    if beside:
+        print(over_seeds("fit", beside))
     if args.json:
-        print(json.dumps(result))
+        given = {name: str(value) if isinstance(value, Path) else value
+                 for name, value in vars(args).items()}  # fmt: skip
+        print(json.dumps({**given, "runs": runs, "fit_test_auc": beside}))
 
 
 if __name__ == "__main__":

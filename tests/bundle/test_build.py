@@ -172,6 +172,7 @@ def test_golden_pictures_without_a_face_are_kept_without_a_score() -> None:
     assert {(p["faces"], p["logit"]) for p in record["pictures"]} == {(0, None)}
 
 
+@pytest.mark.slow
 def test_faces_that_the_golden_pictures_do_not_show_can_be_asked_for(
     frame_bundle: Any, tmp_path: Path
 ) -> None:

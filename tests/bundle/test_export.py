@@ -31,9 +31,9 @@ from deepfake_lightning.models.checkpoints import load_detector
 
 NETWORKS = [
     ("test_efficientnet", 32),
-    ("test_resnet", 32),
     ("test_vit", 160),
-    # The same once more, with many layers.
+    # The first once more, with other layers and with many.
+    pytest.param(("test_resnet", 32), marks=pytest.mark.slow),
     pytest.param(("mobilenetv3_small_050", 32), marks=pytest.mark.slow),
 ]
 

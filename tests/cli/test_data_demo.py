@@ -23,7 +23,8 @@ def shown() -> io.StringIO:
 def demo(tmp_path_factory: pytest.TempPathFactory, shown: io.StringIO) -> Path:
     out = tmp_path_factory.mktemp("demo") / "set"
     with redirect_stdout(shown):
-        assert main(["data", "demo", "--out", str(out), "--identities", "8"]) == 0
+        small = ["--identities", "8", "--clips", "1"]
+        assert main(["data", "demo", "--out", str(out), *small]) == 0
     return out
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepfake_lightning.cli import main
-from deepfake_lightning.cli.commands import COMMANDS, PLANNED
+from deepfake_lightning.cli.commands import COMMANDS
 
 
 def test_help_lists_every_command(capsys: Any) -> None:
@@ -94,15 +93,3 @@ def test_the_version_is_the_packages(capsys: Any) -> None:
         main(["--version"])
     assert caught.value.code == 0
     assert version("deepfake-lightning") in capsys.readouterr().out
-
-
-def test_what_is_to_come_is_said_to_be() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for name in PLANNED:
-        assert main([name]) == 2
-        assert f"`{name}" in readme
-
-
-def test_a_planned_command_is_not_taken_for_another(capsys: Any) -> None:
-    assert main(["explain", "v1.0.0"]) == 2
-    assert "not built yet" in capsys.readouterr().err

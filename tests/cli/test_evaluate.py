@@ -50,6 +50,7 @@ def mistake(capsys: Any, *args: str | Path) -> str:
     return str(shown.err)
 
 
+@pytest.mark.slow  # test_registry_export.py compares the two for a version
 def test_test_and_evaluate_agree(trained: Any, crop_bundle: Any, place: Path, capsys: Any) -> None:
     best = trained.result.best_checkpoint
     assert main(["test", "--ckpt_path", str(best), "--workspace", "w",
@@ -152,3 +153,29 @@ def test_cells_of_others_are_shown_as_they_are(peer: Path, capsys: Any) -> None:
     assert main(["evaluate", "odd.json", "--draws", "50"]) == 0
     shown = capsys.readouterr().out
     assert "by [/x]" in shown and "[/b]" in shown and "page: " in shown
+
+
+def test_robustness_is_measured_said_and_kept(crop_bundle: Any, place: Path, capsys: Any) -> None:
+    flags = ["--run", str(crop_bundle.run), "--workspace", "w", "--workers", "1", "--robustness",
+             "true", "--robustness_items", "8", "--draws", "100"]  # fmt: skip
+    assert main(["evaluate", str(crop_bundle.folder), *flags]) == 0
+    shown = capsys.readouterr().out
+    assert "worst degradations" in shown and "and 9 on the page" in shown
+    assert "Worst: " in shown and "8 face crops" not in shown
+    assert max(map(len, shown.split("At ")[0].splitlines())) <= 80
+    (folder,) = (place / "w/evaluation/reports").iterdir()
+    record = json.loads((folder / "report.json").read_text("utf-8"))["robustness"]
+    assert (record["real"], record["fake"]) == (4, 4) and len(record["results"]) == 17
+    page = (folder / "report.html").read_text("utf-8")
+    assert "Under degradations" in page and "data:image/jpeg" not in page
+    (line,) = (place / "w/evaluation/robustness.jsonl").read_text("utf-8").splitlines()
+    kept = json.loads(line)
+    assert len(kept["degradations"]) == 17 and kept["split"] == "test"
+    for said in (mistake(capsys, crop_bundle.folder, "--robustness", "true",
+                         "--robustness_items", "0"),):  # fmt: skip
+        assert "--robustness_items 0 degrades nothing" in said
+
+
+def test_scores_of_others_cannot_be_degraded(peer: Path, capsys: Any) -> None:
+    said = mistake(capsys, "peer.csv", "--columns", COLUMNS, "--robustness", "true")
+    assert "--robustness would have no part" in said

@@ -138,7 +138,8 @@ def test_the_highest_of_many(
     assert len(scores) == 30
 
 
-@pytest.mark.parametrize("which", ["crop", "frame"])
+# Of crops, tests/bundle/test_calibrating.py shows it with two engines.
+@pytest.mark.parametrize("which", [pytest.param("crop", marks=pytest.mark.slow), "frame"])
 def test_bundle_and_checkpoint_give_the_same_scores(
     request: pytest.FixtureRequest, pictures: Path, portrait_clips: Path, tmp_path: Path, which: str
 ) -> None:

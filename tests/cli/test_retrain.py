@@ -15,7 +15,7 @@ from deepfake_lightning.cli import main
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.registry import Registry, register_bundle
-from deepfake_lightning.retraining.loop import Setting
+from deepfake_lightning.retraining.looking import Setting
 from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.storage import Workspace
 

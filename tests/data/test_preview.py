@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepfake_lightning import DeepfakeDataModule
-from deepfake_lightning.data.preview import preview
+from deepfake_lightning.data.preview import preview, preview_pairs
 from deepfake_lightning.errors import DataError
 
 
@@ -49,3 +49,21 @@ def test_nothing_to_show(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(DataError, match="nothing that can be shown"):
         preview(module(tmp_path), count=2, seed=0)
+
+
+def test_pairs_of_real_faces_and_fakes_made_of_them(faces: Path, portrait_clips: Path) -> None:
+    for root in (faces, portrait_clips):
+        pairs = preview_pairs(module(root), count=3, seed=0)
+        assert len(set(pairs.names)) == 3
+        for pictures in (pairs.real, pairs.mask, pairs.fake):
+            assert (pictures.shape, pictures.dtype) == ((3, 64, 64, 3), np.uint8)
+        assert pairs.mask.any(axis=(1, 2, 3)).all()
+        assert (pairs.real != pairs.fake).any(axis=(1, 2, 3)).all()
+        again = preview_pairs(module(root), count=3, seed=0)
+        np.testing.assert_array_equal(again.fake, pairs.fake)
+
+
+def test_no_pairs_without_a_real_face(tmp_path: Path, write_picture: Any) -> None:
+    write_picture(tmp_path / "fake/a.jpg", seed=0, fake=True)
+    with pytest.raises(DataError, match="no real face"):
+        preview_pairs(module(tmp_path), count=2, seed=0)

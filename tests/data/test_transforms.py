@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import UsageError
@@ -130,3 +132,17 @@ def test_normalising_does_not_wait_for_the_gpu() -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(found.cpu(), normalise_batch(images, PREPROCESS))
+
+
+def test_compression_leaves_the_traces_of_a_jpeg_file() -> None:
+    """Pillow's, of some quality: red is not taken for blue, whose luma weighs a third as much."""
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[:, ::2, 0] = 160  # a pattern that colours at half the resolution cannot carry
+    made = TrainTransform(PREPROCESS, Augmentation(**{**OFF, "jpeg": 1.0}))(red, 3)
+    gaps = []
+    for quality in range(50, 101):
+        file = BytesIO()
+        Image.fromarray(red).save(file, "JPEG", quality=quality)
+        there = np.asarray(Image.open(file), np.int16)
+        gaps.append(np.abs(there - made).mean())
+    assert min(gaps) < 1.0

@@ -195,15 +195,12 @@ def check_whole(place: Path, out: Path, scored: Path) -> None:
 def test_killed_it_goes_on_to_the_same_bytes(
     bundle: Path, archive: Path, scored: Path, tmp_path: Path
 ) -> None:
-    out, generator = tmp_path / "a.csv", np.random.default_rng(0)
-    done = 0
-    for _ in range(2):
-        process = start(bundle, archive, out)
-        assert process.stdout is not None
-        for _ in range(int(generator.integers(1, 7))):
-            done += bool(process.stdout.readline())
-        kill(process)
-        assert not out.exists()
+    out = tmp_path / "a.csv"
+    process = start(bundle, archive, out)
+    assert process.stdout is not None
+    done = sum(bool(process.stdout.readline()) for _ in range(6))
+    kill(process)
+    assert not out.exists()
     tally = score(bundle, archive, out, overlays=tmp_path / "drawn")
     assert done <= tally.done_before < 28  # nothing that was done is done again
     assert len(tally) == 28
@@ -308,7 +305,9 @@ def test_scores_of_other_settings_are_not_mixed(
     assert (half_done.parent / "a.csv.partial/items.jsonl").stat().st_size > 1000
 
 
-def test_verdicts_of_two_calibrations_are_not_mixed(calib_checkpoint: Path, tmp_path: Path) -> None:
+def test_verdicts_of_two_calibrations_are_not_mixed(
+    calib_checkpoint: Path, write_picture: Any, tmp_path: Path
+) -> None:
     """A checkpoint may be calibrated while the scores of a stopped run wait to be gone on with."""
     from deepfake_lightning.bundle.calibrating import calibrate
 
@@ -316,11 +315,11 @@ def test_verdicts_of_two_calibrations_are_not_mixed(calib_checkpoint: Path, tmp_
         raise KeyboardInterrupt
 
     def begin() -> None:
-        manifest = str(calib_checkpoint.parents[1] / "manifest.parquet")
         source = EngineSource(checkpoint=calib_checkpoint)
-        inputs = Archive(read_inputs([manifest]), None)
-        score_archive(inputs, source, tmp_path / "a.csv", workers=1, progress=stop)
+        inputs = Archive(read_inputs([picture]), True)  # one, which this process scores itself
+        score_archive(inputs, source, tmp_path / "a.csv", progress=stop)
 
+    picture = str(write_picture(tmp_path / "a.jpg"))
     for error in (KeyboardInterrupt, KeyboardInterrupt):  # it goes on
         with pytest.raises(error):
             begin()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deepfake_lightning.monitoring.log.request_ids import time_of
-from deepfake_lightning.retraining.collecting import NewItem, find_new, kind_of, take_media
+from deepfake_lightning.retraining.collecting import find_new, kind_of, take_media
 from deepfake_lightning.retraining.labelled import LabelledRequest
+from deepfake_lightning.retraining.new_items import NewItem
 from deepfake_lightning.retraining.policy import RetrainPolicy
 
 

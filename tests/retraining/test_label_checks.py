@@ -62,6 +62,17 @@ def test_a_client_is_not_judged_by_its_own_labels():
     assert np.isnan(before[given.trusted]).all()
 
 
+def test_who_calls_everything_fake_is_held_by_what_is_clearly_real():
+    given = given_labels(number=1000, does="fakes")
+    kept = np.setdiff1d(np.arange(1000), np.flatnonzero(given.clients == BAD)[60:])
+    part = GivenLabels(*(getattr(given, name)[kept] for name in GivenLabels.__dataclass_fields__))
+    (first, *others) = check_clients(part)
+    assert (first.client, first.pattern) == (BAD, "one_sided")
+    assert first.rate < 0.6  # right about half of them
+    assert first.p < 1e-6
+    assert not any(one.held for one in others)
+
+
 def test_few_labels_are_not_judged():
     given = given_labels()
     few = np.flatnonzero(given.clients == BAD)[19:]

@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
-from deepfake_lightning.data.layouts import read_media
-from deepfake_lightning.deployment.chain import verify_history
 from deepfake_lightning.deployment.environment import Environment, main_version
 from deepfake_lightning.errors import DataError, StorageError, UsageError
+from deepfake_lightning.monitoring.alerts import read_alerts
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.retraining import loop as loops_module
-from deepfake_lightning.retraining.loop import Setting, look, retrain
-from deepfake_lightning.retraining.policy import RetrainPolicy, Train
+from deepfake_lightning.retraining.looking import look
+from deepfake_lightning.retraining.loop import retrain
 from deepfake_lightning.retraining.record import Loops
-from deepfake_lightning.retraining.steps import Refused
-from deepfake_lightning.schemas import read_manifest, write_manifest
+from deepfake_lightning.retraining.work import Refused
+from deepfake_lightning.schemas import read_manifest
 from deepfake_lightning.storage import lock
-
-LATER_US = 1_800_100_000_000_000  # than the labels
-EASY_GATE = """
-data: {items: 1, groups: 1, manifest: GATE}
-floors: {auroc: null, recall: null, false_alarms: null, ece: null}
-methods: {floors: {auroc: null, recall: null}}
-against: {margins: {auroc: 1.0}}
-cost: {cpu_ms: null, slower: null, seconds: 0.2}
-integration: {environments: []}
-"""
-
-
-@pytest.fixture
-def setting(deployed):
-    """Return what a loop needs: labelled requests, and a gate that asks little."""
-    for number in range(16):
-        deployed.reviewed(fake=number % 2 == 0)
-    place = deployed.workspace
-    rules = place.deployment / "policy" / "gate.yaml"
-    rules.parent.mkdir(parents=True)
-    gate = place.data / "gate"
-    for number in range(6):
-        for name in ("real", "fake"):
-            deployed.write_picture(gate / name / f"{number}.jpg", seed=700 + number,
-                                   fake=name == "fake")  # fmt: skip
-    manifest = read_media(gate)
-    write_manifest(manifest.with_rows(manifest.rows.assign(split="gate"), "given"),
-                   gate / "manifest.csv")  # fmt: skip
-    rules.write_text(EASY_GATE.replace("GATE", str(gate / "manifest.csv")))
-    how = Train(flags={"trainer.max_epochs": 1})
-    policy = RetrainPolicy(train=how, margin=0.99)
-    return Setting(place, "production", deployed.place, policy, "ada", 1, clock=lambda: LATER_US)
 
 
 @pytest.fixture
@@ -177,6 +136,31 @@ def test_a_failure_is_noted_told_and_repeated(setting, done, monkeypatch):
     assert retrain(setting, "again").loop.outcome == "done"
 
 
+def test_a_training_whose_process_died_is_gone_on_with_and_one_that_cannot_work_is_not(
+    setting, done, monkeypatch
+):
+    faults = [StorageError("its process died"), UsageError("no such flag")]
+
+    def broken(work):
+        raise faults[0]
+
+    steps = loops_module.STEPS
+    monkeypatch.setattr(loops_module, "STEPS", {**steps, "train": broken})
+    with pytest.raises(StorageError):
+        retrain(setting, "why not")
+    assert look(setting, "again").unfinished.number == 1
+    faults.pop(0)
+    with pytest.raises(UsageError):
+        retrain(setting, "again")
+    assert done == ["collect", "merge"]  # once
+    record = Loops(setting.workspace).latest("production")
+    assert (record.number, record.failures, record.goes_on) == (1, 2, False)
+    assert [one.state for one in read_alerts(setting.workspace)] == ["firing"]
+    monkeypatch.setattr(loops_module, "STEPS", steps)
+    assert retrain(setting, "again").loop.number == 2
+    assert [one.state for one in read_alerts(setting.workspace)] == ["resolved"]
+
+
 def test_what_is_refused_ends_the_loop(setting, done, monkeypatch):
     def refused(work):
         raise Refused("the gate says no")
@@ -190,6 +174,9 @@ def test_what_is_refused_ends_the_loop(setting, done, monkeypatch):
     found = retrain(setting, "why not").loop
     assert (found.outcome, found.step, found.note) == ("refused", "stage", "the gate says no")
     assert not (Loops(setting.workspace).folder(1) / "media").exists()
+    (alert,) = read_alerts(setting.workspace)
+    assert (alert.rule, alert.subject, alert.state) == ("retraining", "production", "firing")
+    assert "was refused at the step stage: the gate says no" in alert.says
     monkeypatch.setitem(loops_module.STEPS, "collect", lambda work: {})
     worse = {**loops_module.STEPS, "evaluate": lambda work: {"goes": False, "says": ["it forgot"]}}
     monkeypatch.setattr(loops_module, "STEPS", worse)
@@ -246,45 +233,3 @@ def test_a_real_loop_ends_in_staging(setting):
     assert trained.content_hash() == read_manifest(folder / "data/manifest.parquet").content_hash()
     new = trained.rows[trained.rows["dataset"] == "requests"]
     assert len(new) == sum(found.result("merge")["train"].values()) > 0
-
-
-def _far(place, attempts, steps):
-    """Return whether another attempt is at work on the loops, and has done so many steps."""
-    every = Loops(place).all()
-    return sum(one.attempts for one in every) > attempts and len(every[-1].steps) >= steps
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_kills_at_any_moment_leave_production_and_all_records_whole(setting, tmp_path):
-    place = setting.workspace
-    rules = place.retraining / "policy" / "retrain.yaml"
-    rules.parent.mkdir(parents=True)
-    rules.write_text(yaml.safe_dump(setting.policy.to_dict()))
-    command = [sys.executable, "-m", "deepfake_lightning", "retrain", "--reason", "why not",
-               "--workspace", str(place.root), "--workers", "1"]  # fmt: skip
-    draw, serves = np.random.default_rng(0), Environment(place, "production").record()
-    kills = int(os.environ.get("RETRAIN_KILLS", "4"))
-    for number in range(kills):
-        before = sum(one.attempts for one in Loops(place).all())
-        with (tmp_path / "log").open("a") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
-        while process.poll() is None and not _far(place, before, number * 6 // kills):
-            time.sleep(0.01)  # each step has its turn
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(float(draw.uniform(0, 10)))
-        process.kill()
-        process.wait()
-        assert Environment(place, "production").record() == serves
-        assert verify_history(place) == []
-        for entry in Registry(place).entries():
-            Registry(place).bundle(entry.version)
-        for path in place.retraining.glob("loops/*/*/manifest.parquet"):
-            read_manifest(path)
-        print(number, process.returncode, [list(one.steps) for one in Loops(place).all()])
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert Loops(place).latest("production").outcome == "done"
-    made = [one.version for one in Registry(place).entries() if one.registration.parent]
-    assert len(made) == sum(one.version is not None for one in Loops(place).all())
-    assert Path(place.environments / "staging.json").is_file()

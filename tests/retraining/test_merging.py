@@ -12,9 +12,9 @@ import pytest
 from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.data.splits import check_splits, with_splits
 from deepfake_lightning.errors import DataError
-from deepfake_lightning.retraining.collecting import NewItem
 from deepfake_lightning.retraining.cutting import cut
 from deepfake_lightning.retraining.merging import DATA, SLICE, in_slice, merge
+from deepfake_lightning.retraining.new_items import NewItem
 from deepfake_lightning.schemas import SCORED_SPLITS, Preprocess, read_manifest, write_manifest
 
 
@@ -37,7 +37,7 @@ def item(tmp_path, write_picture):
         if source is not None:
             shutil.copy(source, path)
         return NewItem(key, int(fake) if label is None else label, "other", "image", seed,
-                       path.name, request=not fields, fields=fields)  # fmt: skip
+                       path.name, not fields, already_cropped=True, fields=fields)  # fmt: skip
 
     return make
 

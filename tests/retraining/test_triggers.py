@@ -87,6 +87,14 @@ def test_a_person_does_not_wait():
     assert "a new forgery" in asked.reason
 
 
+def test_while_versions_share_the_traffic_only_what_goes_to_staging_is_trained():
+    shared = replace(QUIET, by_hand="why not", sharing=("v1.0.0", "v1.1.0"))
+    assert judge(RetrainPolicy(), shared).fires
+    waiting = judge(RetrainPolicy(goal="canary"), shared)
+    assert not waiting.fires
+    assert "v1.0.0 and v1.1.0 share the traffic" in waiting.waits
+
+
 def test_one_that_failed_is_tried_again_sooner():
     seen = replace(QUIET, files=900, last=LastLoop(START - 5 * 3_600_000_000, "failed"))
     assert not judge(RetrainPolicy(), seen).fires

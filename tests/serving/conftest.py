@@ -75,7 +75,8 @@ def _running(app: FastAPI, network: Any) -> Iterator[Running]:
         try:
             url = url_of(listener)
             with httpx.Client(base_url=url, timeout=30) as client:
-                assert client.get("/healthz").status_code == 200  # it is up
+                # It is up; the first decoders of all load libraries, which may take long.
+                assert client.get("/healthz", timeout=180).status_code == 200
                 yield Running(client, app, network, url)
         finally:
             if network is not None:

@@ -94,14 +94,16 @@ class ServeProcess:
 class Traffic:
     """Threads that send a body again and again until the server is gone or they are stopped.
 
-    ``answers`` are ``(second, status, request id)`` of what was answered.
+    ``answers`` are ``(second, status, request id)`` of what was answered, ``lost`` how many were
+    not; ``pause`` is what each thread waits between two, seconds.
     """
 
-    def __init__(self, url: str, body: bytes, threads: int = 3) -> None:
+    def __init__(self, url: str, body: bytes, threads: int = 3, pause: float = 0.0) -> None:
         self._url = f"{url}/v1/predict?already_cropped=true"
-        self._body = body
+        self._body, self._pause = body, pause
         self._end = threading.Event()
         self.answers: list[tuple[float, int, str]] = []
+        self.lost = 0
         self._threads = [threading.Thread(target=self._send) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -118,7 +120,9 @@ class Traffic:
                 try:
                     answer = client.post(self._url, content=self._body)
                 except GONE:
+                    self.lost += 1
                     time.sleep(0.02)
                     continue
                 name = answer.headers.get("X-Request-Id", "")
                 self.answers.append((time.monotonic(), answer.status_code, name))
+                self._end.wait(self._pause)

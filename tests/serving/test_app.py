@@ -63,6 +63,14 @@ def test_a_picture_is_scored_and_logged(server, encode, kind):
     assert projection_values(row.items[0].projection) == pytest.approx([200, 200], abs=1)
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"), [("", None), ("?already_cropped=true", True), ("?already_cropped=0", False)]
+)
+def test_what_the_caller_says_of_crops_is_logged(server, encode, query, kept):
+    answer = server.client.post(f"/v1/predict{query}", content=encode())
+    assert server.find(answer.json()["request_id"]).already_cropped is kept
+
+
 def test_thresholds_and_scores_of_faces_and_tracks_are_told(server, encode):
     record = server.client.post("/v1/predict", content=encode(200)).json()
     assert record["thresholds"] == {"indicated_from": 0.5, "clear_below": 0.5}

@@ -137,6 +137,17 @@ def test_a_job_is_logged_as_its_clip_would_be(framed, clip):
     assert of_job.sharpness == pytest.approx(of_clip.sharpness)
 
 
+def test_a_cancelled_job_is_logged_as_that(framed, clip):
+    first, second = (
+        framed.client.post("/v1/jobs", content=clip.read_bytes()).json() for _ in range(2)
+    )
+    assert framed.client.delete(second["status_url"]).json()["state"] == "cancelled"
+    row = framed.find(second["id"])
+    assert (row.route, row.http_status, row.error) == ("/v1/jobs", 499, "cancelled")
+    assert (row.verdict, row.items) == (None, ())
+    framed.client.delete(first["status_url"])
+
+
 def test_an_overlay_is_a_picture(framed, clip):
     record = framed.client.post("/v1/predict?overlay=true", content=clip.read_bytes()).json()
     assert record["overlay"]["media_type"] == "image/jpeg"

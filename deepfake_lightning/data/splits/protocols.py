@@ -5,6 +5,9 @@
   ``train`` (a list of test media, say), its rest is drawn into the splits they lack.
 - ``leave-one-method-out:NAME``: drawn by identity; only ``test`` and ``gate`` hold fakes of NAME,
   and no others. The rest is ``unused``.
+- ``leave-one-method-out:NAME,CHOOSER``: likewise, and only ``val`` and ``calib`` hold fakes of
+  CHOOSER, and no others: checkpoint, hyperparameters and thresholds are chosen on a method that was
+  not trained on, and measured on a third.
 - ``cross-dataset:A->B``: ``train``, ``val`` and ``calib`` are drawn from A, ``test`` and ``gate``
   from B (several: ``A,C->B``). Other data sets are ``unused``.
 """
@@ -26,8 +29,8 @@ from deepfake_lightning.schemas import Manifest
 SHARES = {"train": 0.65, "val": 0.1, "calib": 0.05, "test": 0.15, "gate": 0.05}
 OFFICIAL, RANDOM = "official", "random"
 LEAVE_OUT, CROSS = "leave-one-method-out", "cross-dataset"
-_FITTED, _HELD_OUT = ("train", "val", "calib"), ("test", "gate")
-_FORMS = f"{RANDOM}, {OFFICIAL}, {LEAVE_OUT}:NAME, {CROSS}:A->B"
+_FITTED, _CHOOSING, _HELD_OUT = ("train", "val", "calib"), ("val", "calib"), ("test", "gate")
+_FORMS = f"{RANDOM}, {OFFICIAL}, {LEAVE_OUT}:NAME[,CHOOSER], {CROSS}:A->B"
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ def split_manifest(manifest: Manifest, policy: SplitPolicy) -> Splitting:
     if protocol == RANDOM:
         found = draw(rows, *args)
     elif name == LEAVE_OUT and argument:
-        method = _method(rows, argument)
-        protocol, found = f"{LEAVE_OUT}:{method}", _leave_out(rows, method, draw(rows, *args))
+        methods = _methods(rows, argument)
+        protocol = f"{LEAVE_OUT}:{','.join(methods)}"
+        found = _leave_out(rows, methods, draw(rows, *args))
     elif name == CROSS and "->" in argument:
         found = _cross(rows, argument, *args)
     else:
@@ -141,21 +145,30 @@ def _official(manifest: Manifest, shares: dict[str, float], seed: int, unit: Uni
     return Splitting(kept, OFFICIAL, seed if datasets else None, datasets, leaks(made))
 
 
-def _leave_out(rows: pd.DataFrame, method: str, found: Draw) -> Draw:
-    """Return a draw in which fakes of a method stand in test and gate alone, and no others."""
+def _leave_out(rows: pd.DataFrame, methods: list[str], found: Draw) -> Draw:
+    """Return a draw in which fakes of each method stand in splits of their own, and no others."""
     fake = (rows["label"] != 0).fillna(True).to_numpy(bool)  # unknown may be fake
-    own = (rows["method"] == method).fillna(False).to_numpy(bool)
-    unknown = rows["method"].isna().to_numpy(bool)  # may be of the method, may be of another
-    held_out = found.split.isin(_HELD_OUT).to_numpy(bool)
-    wrong = fake & np.where(held_out, ~own, own | unknown)
-    split = found.split.mask(wrong & (found.split != "quarantine").to_numpy(bool), "unused")
-    return Draw(split, found.groups, found.datasets)
+    named = rows["method"].isin(methods).fillna(False).to_numpy(bool)
+    wrong = named | rows["method"].isna().to_numpy(bool)  # may be of the method, may be another
+    for method, splits in zip(methods, (_HELD_OUT, _CHOOSING), strict=False):
+        own = (rows["method"] == method).fillna(False).to_numpy(bool)
+        wrong = np.where(found.split.isin(splits).to_numpy(bool), ~own, wrong)
+    wrong &= fake & (found.split != "quarantine").to_numpy(bool)
+    return Draw(found.split.mask(wrong, "unused"), found.groups, found.datasets)
 
 
-def _method(rows: pd.DataFrame, asked: str) -> str:
+def _methods(rows: pd.DataFrame, asked: str) -> list[str]:
+    """Return the method to measure on and, where it is asked for, the one to choose on."""
     fakes = rows.loc[(rows["label"] != 0).fillna(True), "method"].dropna()
     known = sorted(map(str, fakes.unique()))
-    return _one_of(asked, known, "method")
+    names = [asked] if asked in known else asked.split(",", 1)  # a name may have a comma
+    methods = [_one_of(name, known, "method") for name in names]
+    if len(set(methods)) < len(methods):
+        raise UsageError(
+            f"{LEAVE_OUT}:{asked}: what is chosen on is measured on",
+            next_step=f"name two methods of {', '.join(known)}",
+        )
+    return methods
 
 
 def _one_of(asked: str, known: list[str], what: str) -> str:

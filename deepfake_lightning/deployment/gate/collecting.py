@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from deepfake_lightning.deployment.gate.evidence import (
     Asked,
@@ -20,6 +21,9 @@ from deepfake_lightning.deployment.gate.policy import GatePolicy
 from deepfake_lightning.deployment.gate.recorded import recorded_tests, seen_in_staging
 from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.registry import Registry
+
+if TYPE_CHECKING:
+    from deepfake_lightning.evaluation.robustness.ledger import RobustnessRecord
 
 Progress = Callable[[str, int, int], None]
 
@@ -70,6 +74,7 @@ def collect(
     found = Evidence(
         asked, candidate, None if champion is None else facts_of(registry, champion),
         staging=seen_in_staging(registry.workspace, asked.version, candidate.digest),
+        robustness=_robustness(registry, candidate.digest, policy),
     )  # fmt: skip
     if candidate.fault is not None or (fails_before(policy, found) and not asked.force):
         return Collected(found)
@@ -89,6 +94,16 @@ def collect(
     if fails_measured(policy, found) and not asked.force:
         return Collected(found, pages)
     return Collected(replace(found, tested=_tested(registry, found, policy, progress)), pages)
+
+
+def _robustness(
+    registry: Registry, digest: str | None, policy: GatePolicy
+) -> RobustnessRecord | None:
+    if not policy.robustness.asks:
+        return None
+    from deepfake_lightning.evaluation.robustness.ledger import latest_robustness  # slow
+
+    return latest_robustness(registry.workspace, digest)
 
 
 def _timed(

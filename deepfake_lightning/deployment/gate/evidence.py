@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepfake_lightning.data.audit import Finding
     from deepfake_lightning.deployment.acts import Event
     from deepfake_lightning.deployment.integration.report import IntegrationCheck
+    from deepfake_lightning.evaluation.robustness.ledger import RobustnessRecord
     from deepfake_lightning.metrics import Interval, PairedDifference
     from deepfake_lightning.schemas.calibration import MediaType
 
@@ -259,6 +260,8 @@ class Evidence:
         champion: what serves now; None where nothing does.
         serves_already: the candidate has all the traffic.
         staging: whether staging has seen it.
+        robustness: the candidate under degradations, as it was measured last; None: it never was,
+            or the policy does not ask.
         measured: the candidate on the gate split, or why that cannot be.
         compared: with the champion, or why that cannot be.
         timed: how fast it is, or why that is not known.
@@ -270,6 +273,7 @@ class Evidence:
     champion: Facts | None = None
     serves_already: bool = False
     staging: Staging = Staging()
+    robustness: RobustnessRecord | None = None
     measured: Measured | Fault | None = None
     compared: Compared | Fault | None = None
     timed: Timed | Fault | None = None

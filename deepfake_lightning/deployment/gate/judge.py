@@ -8,6 +8,7 @@ from deepfake_lightning.deployment.gate.policy import GatePolicy
 from deepfake_lightning.deployment.gate.rules_against import against_champion
 from deepfake_lightning.deployment.gate.rules_cost import latency, server, size
 from deepfake_lightning.deployment.gate.rules_floors import calibration_error, floors, methods
+from deepfake_lightning.deployment.gate.rules_robustness import robustness
 from deepfake_lightning.deployment.gate.rules_split import gate_split
 from deepfake_lightning.deployment.gate.rules_version import (
     audit,
@@ -19,7 +20,7 @@ from deepfake_lightning.deployment.gate.rules_version import (
     staging_first,
 )
 
-_BEFORE = (bundle, champion, staging_first, demo, licences, audit, media, size)
+_BEFORE = (bundle, champion, staging_first, demo, licences, audit, media, size, robustness)
 _SCORED = (gate_split, against_champion, floors, calibration_error, methods)
 _RUN = (latency, server)
 

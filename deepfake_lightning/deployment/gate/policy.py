@@ -114,6 +114,64 @@ class Methods(_Part):
     named: dict[str, MethodFloors] = {}
 
 
+class DegradedLimits(_Part):
+    """What has to hold under one degradation. null: anything goes.
+
+    Attributes:
+        auroc: of items, at least.
+        auroc_lost: to the clean scores of the same items, at most.
+        false_alarms: share of the reals that are called manipulated at the deployed threshold, at
+            most.
+        missed: share of the fakes that are not, at most.
+        unscored: share of items without a face or a score, at most.
+    """
+
+    auroc: Share | None = None
+    auroc_lost: Share | None = None
+    false_alarms: Share | None = None
+    missed: Share | None = None
+    unscored: Share | None = None
+
+
+class Robustness(_Part):
+    """What has to hold under degradations, as ``evaluate VERSION --robustness true`` measured them.
+
+    Held against the values that were measured last, on a split that counts. The worst of several
+    was chosen for it, and so looks worse than it is rather than better.
+
+    Attributes:
+        auroc_lost: to the clean scores of the same items in the worst degradation, at most; null:
+            any.
+        worst_of: names of the degradations that this looks at; none: all that were measured.
+        named: degradation -> limits of its own. One that is named has to have been measured.
+        items: of each class that were degraded, at least.
+    """
+
+    auroc_lost: Share | None = None
+    worst_of: tuple[str, ...] = ()
+    named: dict[str, DegradedLimits] = {}
+    items: Count = 50
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to hold."""
+        return self.auroc_lost is not None or bool(self.named)
+
+    @field_validator("worst_of", "named")
+    @classmethod
+    def _degradations(
+        cls, names: tuple[str, ...] | dict[str, DegradedLimits]
+    ) -> tuple[str, ...] | dict[str, DegradedLimits]:
+        if not names:
+            return names
+        from deepfake_lightning.media.degradations import DEGRADATIONS  # slow
+
+        for name in names:
+            if name not in DEGRADATIONS:
+                raise ValueError(f"{name!r} is no degradation: use {', '.join(DEGRADATIONS)}")
+        return names
+
+
 class Cost(_Part):
     """Budgets. null: anything goes.
 
@@ -203,6 +261,7 @@ class GatePolicy(_Part):
         against: what is held against the version that serves now.
         floors: what has to hold in any case.
         methods: what every manipulation method has to reach.
+        robustness: what has to hold under degradations.
         cost: budgets.
         training: what it may have been trained on.
         integration: the tests of a real server, which nobody gets past.
@@ -215,6 +274,7 @@ class GatePolicy(_Part):
     against: Against = Against()
     floors: Floors = Floors()
     methods: Methods = Methods()
+    robustness: Robustness = Robustness()
     cost: Cost = Cost()
     training: TrainingData = TrainingData()
     integration: Integration = Integration()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_lightning.evaluation.comparison.words import difference
+from deepfake_lightning.evaluation.svg import line, svg, text
 from deepfake_lightning.evaluation.words import NAMES
 from deepfake_lightning.metrics import LOWER_IS_BETTER, PairedDifference, auroc, roc_curve
 
@@ -46,10 +46,10 @@ def forest(differences: Mapping[str, PairedDifference], a: str, b: str) -> str:
     if not parts:
         return ""
     middle = _NAMES + (_WIDTH - _NAMES - _NUMBERS) / 2
-    parts.append(_text(middle - 8, top + 12, f"\N{LEFTWARDS ARROW} {_short(a)} better", "end"))
-    parts.append(_text(middle + 8, top + 12, f"{_short(b)} better \N{RIGHTWARDS ARROW}"))
+    parts.append(text(middle - 8, top + 12, f"\N{LEFTWARDS ARROW} {_short(a)} better", "end"))
+    parts.append(text(middle + 8, top + 12, f"{_short(b)} better \N{RIGHTWARDS ARROW}"))
     about = f"differences of {b} less {a} with intervals"
-    return _svg(_WIDTH, top + 22, "".join(parts), about, "broad")
+    return svg(_WIDTH, top + 22, "".join(parts), about, "broad")
 
 
 def _panel(rows: Sequence[PairedDifference], top: float) -> tuple[list[str], float]:
@@ -62,14 +62,14 @@ def _panel(rows: Sequence[PairedDifference], top: float) -> tuple[list[str], flo
     for count in range(-round(reach / step), round(reach / step) + 1):
         x = _NAMES + half + half * count * step / reach
         colour = "var(--soft)" if count == 0 else "var(--line)"
-        parts.append(_line(x, top, x, bottom, colour))
+        parts.append(line(x, top, x, bottom, colour))
         if count % 2 == 0 or reach / step < 3:
-            parts.append(_text(x, bottom + 14, f"{abs(count * step):.3g}", "middle", 11))
+            parts.append(text(x, bottom + 14, f"{abs(count * step):.3g}", "middle", 11))
     for place, one in enumerate(rows):
         middle = top + _ROW * (place + 0.5)
         name = NAMES.get(one.name, one.name)
-        parts.append(_text(_NAMES - 10, middle + 4, name, "end", ink="var(--ink)"))
-        parts.append(_text(_WIDTH - _NUMBERS + 12, middle + 4, difference(one)))
+        parts.append(text(_NAMES - 10, middle + 4, name, "end", ink="var(--ink)"))
+        parts.append(text(_WIDTH - _NUMBERS + 12, middle + 4, difference(one)))
         parts += _mark(one, middle, _NAMES + half, half / reach)
     return parts, bottom + 24
 
@@ -83,8 +83,8 @@ def _mark(one: PairedDifference, y: float, zero: float, scale: float) -> list[st
     parts = []
     if one.low is not None and one.high is not None:
         low, high = (zero + sign * scale * x for x in (one.low, one.high))
-        parts.append(_line(low, y, high, y, colour, 2))
-        parts += [_line(x, y - 4, x, y + 4, colour, 2) for x in (low, high)]
+        parts.append(line(low, y, high, y, colour, 2))
+        parts += [line(x, y - 4, x, y + 4, colour, 2) for x in (low, high)]
     at = zero + sign * scale * one.difference
     return [*parts, f'<circle cx="{at:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>']
 
@@ -100,7 +100,7 @@ def roc(logits: NDArray[np.float64], labels: NDArray[np.int64], names: Sequence[
     """Return the ROC curves of S detectors, float64 [S, N], in one square; empty with one class."""
     parts = [
         _frame("False-positive rate", "True-positive rate"),
-        _line(*_at(0, 0), *_at(1, 1), "var(--soft)"),
+        line(*_at(0, 0), *_at(1, 1), "var(--soft)"),
     ]
     for place, (scores, name) in enumerate(zip(logits, names, strict=True)):
         curve, area = roc_curve(scores, labels), auroc(scores, labels)
@@ -113,8 +113,8 @@ def roc(logits: NDArray[np.float64], labels: NDArray[np.int64], names: Sequence[
         y = _TOP + _SIDE - 10 - 17 * (len(names) - 1 - place)
         right = _LEFT + _SIDE - 6
         parts.append(f'<path d="M{right - 30} {y - 4}h30" {look} stroke-width="2"/>')
-        parts.append(_text(right - 36, y, f"{_short(name)} {area:.3f}", "end", ink="var(--ink)"))
-    return _svg(_BROAD, _HIGH, "".join(parts), "ROC curves", "square")
+        parts.append(text(right - 36, y, f"{_short(name)} {area:.3f}", "end", ink="var(--ink)"))
+    return svg(_BROAD, _HIGH, "".join(parts), "ROC curves", "square")
 
 
 def scatter(
@@ -128,7 +128,7 @@ def scatter(
     first, second = (_short(name) for name in names)
     parts = [
         _frame(f"score of {first}", f"score of {second}"),
-        _line(*_at(0, 0), *_at(1, 1), "var(--soft)"),
+        line(*_at(0, 0), *_at(1, 1), "var(--soft)"),
     ]
     for label, stroke, mark in (
         (0, 'stroke="var(--c0)" stroke-linecap="round" stroke-width="5"', "h0"),
@@ -140,9 +140,9 @@ def scatter(
         parts.append(f'<path d="{path}" {stroke} stroke-opacity=".55" fill="none"/>')
         x = _LEFT + 8 + 70 * label
         parts.append(f'<path d="M{x} {_TOP - 11}{mark}" {stroke} fill="none"/>')
-        parts.append(_text(x + 9, _TOP - 7, ("real", "fake")[label], ink="var(--ink)"))
+        parts.append(text(x + 9, _TOP - 7, ("real", "fake")[label], ink="var(--ink)"))
     about = f"scores of {names[1]} over those of {names[0]}"
-    return _svg(_BROAD, _HIGH, "".join(parts), about, "square")
+    return svg(_BROAD, _HIGH, "".join(parts), about, "square")
 
 
 def _at(x: float, y: float) -> tuple[float, float]:
@@ -155,36 +155,14 @@ def _frame(x_name: str, y_name: str) -> str:
     parts = []
     for tick in (0, 0.5, 1):
         x, y = _at(tick, tick)
-        parts += [_line(x, top, x, bottom, "var(--line)"), _line(left, y, right, y, "var(--line)")]
-        parts.append(_text(x, bottom + 15, f"{tick:g}", "middle", 11))
-        parts.append(_text(left - 6, y + 4, f"{tick:g}", "end", 11))
-    parts.append(_text((left + right) / 2, bottom + 32, x_name, "middle"))
+        parts += [line(x, top, x, bottom, "var(--line)"), line(left, y, right, y, "var(--line)")]
+        parts.append(text(x, bottom + 15, f"{tick:g}", "middle", 11))
+        parts.append(text(left - 6, y + 4, f"{tick:g}", "end", 11))
+    parts.append(text((left + right) / 2, bottom + 32, x_name, "middle"))
     turned = f'transform="rotate(-90 14 {(top + bottom) / 2:.0f})"'
-    parts.append(_text(14, (top + bottom) / 2, y_name, "middle", more=turned))
+    parts.append(text(14, (top + bottom) / 2, y_name, "middle", more=turned))
     return "".join(parts)
 
 
 def _short(name: str, most: int = 22) -> str:
     return name if len(name) <= most else f"{name[: most - 8]}\N{HORIZONTAL ELLIPSIS}{name[-7:]}"
-
-
-def _text(
-    x: float, y: float, words: str, anchor: str = "start", size: int = 12,
-    ink: str = "var(--soft)", more: str = "",
-) -> str:  # fmt: skip
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
-        f'fill="{ink}" {more}>{escape(words)}</text>'
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
-    where = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {where} stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _svg(width: float, height: float, inside: str, about: str, kind: str) -> str:
-    return (
-        f'<svg class="{kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
-        f' aria-label="{escape(about)}">{inside}</svg>'
-    )

@@ -26,6 +26,7 @@ class Decided:
             scores only rank, the scores.
         called: bool [items], called manipulated: from the operating threshold on, or from
             probability 0.5 where nothing was fitted; all False where scores only rank.
+        floor: float64 [items], the calibrated log-odds from which on that is so.
         verdict: [items] what users are told; None without a calibration.
         decides: whether anything is decided at all: scores that only rank have no threshold.
     """
@@ -34,6 +35,7 @@ class Decided:
     fitted: dict[MediaType, ItemCalibration]
     calibrated: NDArray[np.float64]
     called: NDArray[np.bool_]
+    floor: NDArray[np.float64]
     verdict: NDArray[np.object_]
     decides: bool
 
@@ -60,4 +62,5 @@ def decide(subject: Subject, levels: Levels) -> Decided:
         verdict(None if pd.isna(value) else float(value), fitted.get(of)) if of in fitted else None
         for value, of in zip(logit, kind, strict=True)
     ]
-    return Decided(kind, fitted, calibrated, called, np.array(verdicts, dtype=object), decides)
+    said = np.array(verdicts, dtype=object)
+    return Decided(kind, fitted, calibrated, called, floor, said, decides)

@@ -11,11 +11,12 @@ import pandas as pd
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.evaluation.levels import LEVELS, Level, LevelName, Levels, levels_of
-from deepfake_lightning.evaluation.report.decisions import decide
+from deepfake_lightning.evaluation.report.decisions import Decided, decide
 from deepfake_lightning.evaluation.report.mistakes import worst_mistakes
 from deepfake_lightning.evaluation.report.operating import kind_results
 from deepfake_lightning.evaluation.report.record import Counts, Evaluation, LevelResult
 from deepfake_lightning.evaluation.report.subgroups import breakdowns
+from deepfake_lightning.evaluation.robustness.measure import CleanItems, measure_robustness
 from deepfake_lightning.evaluation.subject import Scale, Subject
 from deepfake_lightning.metrics import RANKING, Interval, summary_intervals
 from deepfake_lightning.metrics.classification import count
@@ -70,6 +71,9 @@ def evaluate(
         kinds=kind_results(subject, levels, decided, prevalence, draws, seed),
         breakdowns=broken_down,
         mistakes=worst_mistakes(subject, levels, decided, worst),
+        robustness=None
+        if subject.degraded is None
+        else measure_robustness(subject.degraded, _clean(levels, decided), draws=draws, seed=seed),
         prevalence=prevalence,
         draws=draws,
         seed=seed,
@@ -125,6 +129,17 @@ def _level_result(
         metrics=metrics,
         confusion=None if ranks else count(level.logit >= 0, level.label == 1),
     )
+
+
+def _clean(levels: Levels, decided: Decided) -> CleanItems:
+    level, items = levels.item, levels.items
+    kind = decided.kind[level.item]
+    temperature = [decided.fitted[of].temperature if of in decided.fitted else 1.0 for of in kind]
+    return CleanItems(
+        items["video_id"].to_numpy(str)[level.item], kind, level.logit, level.label == 1,
+        level.group, np.array(temperature, np.float64), decided.floor[level.item],
+        decided.decides, tuple(decided.fitted),
+    )  # fmt: skip
 
 
 def _counts(levels: Levels) -> Counts:

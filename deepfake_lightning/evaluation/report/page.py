@@ -5,6 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
+from itertools import starmap
+
+from matplotlib.figure import Figure
 
 from deepfake_lightning.evaluation.plots import (
     figure_svg,
@@ -21,6 +24,8 @@ from deepfake_lightning.evaluation.report.sections import (
     mistake_score,
     sections,
 )
+from deepfake_lightning.evaluation.robustness.chart import robustness_figure
+from deepfake_lightning.evaluation.robustness.record import Face
 from deepfake_lightning.evaluation.words import share, span
 from deepfake_lightning.metrics import Interval, sigmoid
 from deepfake_lightning.pages import html_page, html_table
@@ -38,6 +43,8 @@ margin:1rem 0}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.7rem}
 .faces figure{margin:0;break-inside:avoid;font-size:.8rem}
 .faces img{width:100%;border-radius:.3rem;display:block}
+.faces .none{aspect-ratio:1;display:grid;place-items:center;border:1px dashed var(--line);
+border-radius:.3rem;color:var(--soft)}
 h2{break-after:avoid}
 @media print{.charts{grid-template-columns:1fr 1fr}.cards{grid-template-columns:repeat(4,1fr)}}
 </style>"""
@@ -50,6 +57,8 @@ def evaluation_page(found: Evaluation) -> str:
         body += _section(one)
         if one.key == "metrics":
             body += _charts(found)
+        if one.key == "robustness":
+            body += _robustness(found)
         if one.key == "mistakes":
             body += _faces(found)
     return html_page("Evaluation", found.subject.name, facts(found), body)
@@ -119,13 +128,33 @@ def _charts(found: Evaluation) -> Iterator[str]:
             else reliability_figure(before, level.label)
         )
         figures["Scores of items by class"] = score_histogram_figure(level.logit, level.label)
-    # As images of their own: letters of two drawings in one page may not share a name.
-    images = "".join(
-        f'<img alt="{escape(name)}" src="data:image/svg+xml;base64,'
-        f'{b64encode(figure_svg(figure).encode()).decode()}">'
-        for name, figure in figures.items()
-    )
-    yield f'<div class="charts">{images}</div>'
+    yield f'<div class="charts">{"".join(starmap(_image, figures.items()))}</div>'
+
+
+def _image(name: str, figure: Figure) -> str:
+    """Return a figure as an image of its own: letters of two drawings may not share a name."""
+    svg = b64encode(figure_svg(figure).encode()).decode()
+    return f'<img alt="{escape(name)}" src="data:image/svg+xml;base64,{svg}">'
+
+
+def _robustness(found: Evaluation) -> Iterator[str]:
+    one = found.robustness
+    if one is None or not one.results:
+        return
+    chart = _image("AUROC and errors under degradations", robustness_figure(one))
+    yield f'<div class="charts">{chart}</div>'
+    if one.faces:
+        said = "of these items the one with the highest clean score, a fake where there is one"
+        yield f"<p>What the network is shown of {escape(str(one.example))}, {said}:</p>"
+        yield f'<div class="faces">{"".join(map(_degraded_face, one.faces))}</div>'
+
+
+def _degraded_face(one: Face) -> str:
+    shown = '<div class="none">no face</div>'
+    if one.picture is not None:
+        source = f"data:image/jpeg;base64,{b64encode(one.picture).decode()}"
+        shown = f'<img alt="{escape(one.words)}" src="{source}">'
+    return f"<figure>{shown}<figcaption>{escape(one.words)}</figcaption></figure>"
 
 
 def _faces(found: Evaluation) -> Iterator[str]:

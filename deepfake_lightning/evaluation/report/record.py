@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_lightning.evaluation.levels import LevelName, Levels
+from deepfake_lightning.evaluation.robustness.record import Robustness
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import Confusion, Interval
 from deepfake_lightning.schemas.calibration import MediaType, OperatingThreshold
@@ -222,6 +223,7 @@ class Evaluation:
         prevalence: declared share of fakes in the field.
         draws, seed: of the bootstrap.
         seconds: how long measuring took, scoring not included.
+        robustness: under degradations; None where it was not measured.
     """
 
     subject: Subject
@@ -236,6 +238,7 @@ class Evaluation:
     draws: int
     seed: int
     seconds: float
+    robustness: Robustness | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``report.json``: plain JSON types, None where undefined."""
@@ -253,6 +256,7 @@ class Evaluation:
             "operating": [_plain_kind(kind) for kind in self.kinds],
             "breakdowns": [asdict(one) for one in self.breakdowns],
             "mistakes": [_plain_mistake(one) for one in self.mistakes],
+            "robustness": None if self.robustness is None else self.robustness.to_dict(),
             "calibration": subject.calibration.to_dict(),
             "model": dict(subject.model),
             "data": dict(subject.data),

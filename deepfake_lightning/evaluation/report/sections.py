@@ -16,6 +16,7 @@ from deepfake_lightning.evaluation.report.record import (
     ThresholdResult,
 )
 from deepfake_lightning.evaluation.report.section import Section
+from deepfake_lightning.evaluation.robustness.words import robustness_rows, robustness_text
 from deepfake_lightning.evaluation.words import (
     NAMES,
     counted,
@@ -110,6 +111,10 @@ def sections(found: Evaluation) -> Iterator[Section]:
             yield _verdicts(kind)
     if found.kinds:
         yield _calibration(found)
+    if found.robustness is not None:
+        heads, rows = robustness_rows(found.robustness)
+        text = robustness_text(found.robustness)
+        yield Section("robustness", "Under degradations", text, heads, rows)
     yield _unscored(found)
     yield _mistakes(found)
     yield from provenance_sections(found.subject)

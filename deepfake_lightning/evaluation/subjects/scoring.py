@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,8 @@ import pandas as pd
 from deepfake_lightning.bundle.provenance import UNKNOWN_LICENCE
 from deepfake_lightning.data.audit import Finding, audit, record_look
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.evaluation.robustness.plan import Plan
+from deepfake_lightning.evaluation.robustness.scoring import degraded_scores
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.detectors import Detector
 from deepfake_lightning.evaluation.subjects.scored_split import (
@@ -33,6 +35,7 @@ from deepfake_lightning.storage import RUN_RECORD, Workspace
 COUNTED = ("test", "gate")
 """Splits of which every look is counted."""
 
+_LONGER = 6  # times as long as to score it may it take to encode a clip twice and score it
 _AUDITED = {"image": 2000, "video": 200}  # items that are measured, as before a training
 SPLIT_NOTES = {
     "val": "the val split chose the checkpoint: its figures are too good",
@@ -51,11 +54,13 @@ class Scoring:
             :func:`~deepfake_lightning.inference.archive.score_archive`.
         already_cropped: the pictures show one face each; None: the training's own data as ``test``
             takes them, others as ``predict`` does.
+        robustness: which items are scored under degradations as well; None: none are.
     """
 
     workers: int | None = None
     timeout: float = 600.0
     already_cropped: bool | None = None
+    robustness: Plan | None = None
     phase: Callable[[str, int], None] = lambda what, number: None
     progress: Callable[[Assessment | None], None] = lambda found: None
 
@@ -99,28 +104,41 @@ def score_split(
     if own and split in SPLIT_NOTES:
         notes.append(SPLIT_NOTES[split])
     notes += refuse_trained(detector, manifest, part, split, how.phase)
-    rows, tally = _scores(detector, part, own, how)
+    cropped = how.already_cropped
+    if cropped is None and own and detector.face == "auto":
+        cropped = True  # `test` looks for faces in videos only
+    rows, tally = _scores(detector, part, cropped, how)
     notes += [f"{items:,} items: {note}" for note, items in tally.notes.most_common()]
     about = about_data(manifest, part, split, rows, clock)
     if split in COUNTED:
         about["looks"] = record_look(
             workspace, part, split, scored=engine.digest, command=command, clock=clock
         )
-    return Subject(
+    subject = Subject(
         name=detector.name, predictions=rows, window=engine.preprocess.aggregation.window,
         calibration=engine.calibration, model=_model(detector, engine), data=about,
         notes=tuple(notes), findings=_findings(detector, manifest, own, how),
         is_demo=engine.is_demo,
     )  # fmt: skip
+    return subject if how.robustness is None else _degraded(subject, detector, part, cropped, how)
+
+
+def _degraded(
+    subject: Subject, detector: Detector, part: Manifest, cropped: bool | None, how: Scoring
+) -> Subject:
+    """Return the subject with scores of degraded items."""
+    assert how.robustness is not None
+    scores = degraded_scores(
+        subject, detector.source, part, cropped, how.robustness, workers=how.workers,
+        timeout=_LONGER * how.timeout, phase=how.phase, progress=how.progress,
+    )  # fmt: skip
+    return replace(subject, degraded=scores)
 
 
 def _scores(
-    detector: Detector, part: Manifest, own: bool, how: Scoring
+    detector: Detector, part: Manifest, cropped: bool | None, how: Scoring
 ) -> tuple[pd.DataFrame, Tally]:
     """Return the predictions table, and what the scoring came to."""
-    cropped = how.already_cropped
-    if cropped is None and own and detector.face == "auto":
-        cropped = True  # `test` looks for faces in videos only
     with TemporaryDirectory(prefix="evaluate-") as folder:
         out = Path(folder) / "predictions.parquet"
         tally = score_archive(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.evaluation.robustness.plan import Plan
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.attributes import with_attributes
 from deepfake_lightning.evaluation.subjects.peers import PeerColumns
@@ -141,6 +142,7 @@ def subject_of(
     already_cropped: bool | None = None,
     attributes: str | None = None,
     run: str | None = None,
+    robustness: Plan | None = None,
     phase: Callable[[str, int], None] = lambda what, number: None,
     progress: Callable[[Assessment | None], None] = lambda found: None,
     command: str = "evaluate",
@@ -166,6 +168,7 @@ def subject_of(
         attributes: a table with more that is known of items, see
             :func:`~deepfake_lightning.evaluation.subjects.attributes.with_attributes`.
         run: the training's folder, of a bundle or checkpoint that does not lie in it.
+        robustness: which items of a detector's data are scored under degradations as well.
         phase: is told what is done, and of how many.
         progress: is told of each item.
         command: what the ledger of looks calls this.
@@ -200,6 +203,9 @@ def subject_of(
             detector = detector_of_checkpoint(path, trained_in, source)
         subject = score_split(
             detector, workspace=workspace, data=data, split=split, command=command,
-            how=Scoring(workers, already_cropped=already_cropped, phase=phase, progress=progress),
+            how=Scoring(
+                workers, already_cropped=already_cropped, robustness=robustness, phase=phase,
+                progress=progress,
+            ),
         )  # fmt: skip
     return with_attributes(subject, Path(attributes)) if attributes else subject

@@ -5,7 +5,8 @@
 a pure function of policy, situation, what was before, and the time. ``state`` and ``history`` keep
 them in files beside the log, which work while the log does not. ``delivering`` sends messages
 through ``sending``, ``webhook`` and ``mail``, until they arrive. ``checking`` does all that once,
-``rounds`` each minute; ``acting`` is what people do: acknowledge, silence.
+``rounds`` each minute; ``acting`` is what people do: acknowledge, silence. ``incidents`` are what
+other parts of the program report, such as a retraining that failed.
 """
 
 from deepfake_lightning.monitoring.alerts.acting import acknowledge, silence

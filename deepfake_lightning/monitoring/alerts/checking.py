@@ -82,6 +82,29 @@ def settle(
     return AlertRound(state.alerts, tuple(events), delivered, state.undelivered, later or fault)
 
 
+def deliver_due(workspace: Workspace, *, now_us: int, wait_seconds: float = 60.0) -> str | None:
+    """Deliver what waits in the outbox and is due, without judging anything.
+
+    Args:
+        workspace: whose.
+        now_us: the time, microseconds since 1970, UTC.
+        wait_seconds: for another process that is at it.
+
+    Returns:
+        Why what came of it could not be kept on disk; None where it was, or nothing waits.
+
+    Raises:
+        UsageError: the policy cannot work.
+        DataError: the state is damaged.
+        StorageError: another process was at it all the time, or nothing can be locked there.
+    """
+    if all(one.given_up_us is not None for one in read_state(workspace).outbox):
+        return None
+    with sole_round(workspace, seconds=wait_seconds):
+        *_, fault = send_outbox(workspace, policy_of(workspace), now_us=now_us)
+    return fault
+
+
 def send_outbox(
     workspace: Workspace, policy: AlertPolicy, *, now_us: int
 ) -> tuple[Tried, AlertState, str | None]:

@@ -59,7 +59,7 @@ def judge(
         rule, before = by_name.get(key[0]), mine.get(key)
         cause = None if before is None else _why_over(before, rule, situation)
         if before is not None and cause is not None:
-            now = _resolved(before, now_us, cause) if before.state == "firing" else None
+            now = resolved(before, now_us, cause) if before.state == "firing" else None
         else:
             assert rule is not None  # else there would be a cause
             now = _step(rule, before, found.get(key), ended.get(key), now_us)
@@ -67,14 +67,14 @@ def judge(
                 now = _unmeasured(now, rule, now_us, whole=situation.whole)
         if now is None:
             continue
-        now = replace(now, silenced_until_us=_silenced(now, silences, now_us))
+        now = replace(now, silenced_until_us=silenced_until(now, silences, now_us))
         kind = _event(rule, before, now, now_us)
         if kind is not None:
-            now, event = _told(now, kind, now_us)
+            now, event = told(now, kind, now_us)
             events.append(event)
         after.append(now)
     cooldowns = [round(rule.cooldown_minutes * MINUTE_US) for rule in rules]
-    return _sorted([*after, *kept], now_us, max(KEPT_US, *cooldowns, 0)), tuple(events)
+    return in_order([*after, *kept], now_us, max(KEPT_US, *cooldowns, 0)), tuple(events)
 
 
 def _is_for(rule: AlertRule, environment: str) -> bool:
@@ -83,6 +83,8 @@ def _is_for(rule: AlertRule, environment: str) -> bool:
 
 def _is_judged(alert: Alert, situation: Situation, elsewhere: Collection[str]) -> bool:
     """Whether an alert is this round's: what is shared is so where its rule is for the round."""
+    if alert.reported:
+        return False
     shared = alert.environment is None and alert.rule not in elsewhere
     return shared or alert.environment == situation.environment
 
@@ -130,7 +132,7 @@ def _step(
         return replace(alert, well_since_us=None)
     alert = replace(alert, well_since_us=_first(alert.well_since_us, now_us))
     if _lasted(alert.well_since_us, rule.clear_minutes, now_us):
-        return _resolved(alert, now_us, found.says)
+        return resolved(alert, now_us, found.says)
     return alert
 
 
@@ -178,16 +180,18 @@ def _unmeasured(alert: Alert, rule: AlertRule, now_us: int, *, whole: bool) -> A
         return replace(alert, unmeasured_since_us=None)
     since = _first(alert.unmeasured_since_us, now_us)
     if _lasted(since, max(rule.window_minutes, _UNMEASURED_MINUTES), now_us):
-        return _resolved(alert, now_us, f"no longer measured since {moment(since)}")
+        return resolved(alert, now_us, f"no longer measured since {moment(since)}")
     return replace(alert, unmeasured_since_us=since)
 
 
-def _resolved(alert: Alert, now_us: int, says: str) -> Alert:
+def resolved(alert: Alert, now_us: int, says: str) -> Alert:
+    """Return an alert that is over, and why."""
     return replace(alert, state="resolved", resolved_us=now_us, says=says, unknown_since_us=None,
                    unmeasured_since_us=None, next_step="")  # fmt: skip
 
 
-def _silenced(alert: Alert, silences: Sequence[Silence], now_us: int) -> int | None:
+def silenced_until(alert: Alert, silences: Sequence[Silence], now_us: int) -> int | None:
+    """Return until when no messages of an alert are sent; None where they are."""
     ends = [one.until_us for one in silences if one.covers(alert, now_us)]
     return max(ends, default=None)
 
@@ -207,7 +211,7 @@ def _event(rule: AlertRule | None, before: Alert | None, now: Alert, now_us: int
     return "reminder" if minutes and _lasted(now.told_us, minutes, now_us) else None
 
 
-def _told(alert: Alert, kind: Kind, now_us: int) -> tuple[Alert, AlertEvent]:
+def told(alert: Alert, kind: Kind, now_us: int) -> tuple[Alert, AlertEvent]:
     """Return an alert with its event. The end of what was told is told, silenced or not."""
     silenced = alert.silenced_until_us is not None
     if kind == "resolved":
@@ -229,7 +233,10 @@ def _lasted(since_us: int | None, minutes: float, now_us: int) -> bool:
     return since_us is not None and now_us - since_us >= minutes * MINUTE_US
 
 
-def _sorted(alerts: Sequence[Alert], now_us: int, kept_us: int) -> tuple[Alert, ...]:
+def in_order(
+    alerts: Sequence[Alert], now_us: int, kept_us: int = KEPT_US
+) -> tuple[Alert, ...]:
+    """Return alerts as they are shown, without those that were resolved too long ago."""
     shown = [one for one in alerts
              if one.resolved_us is None or now_us - one.resolved_us < kept_us]  # fmt: skip
     return tuple(sorted(shown, key=lambda one: (

@@ -21,6 +21,7 @@ from deepfake_lightning.monitoring.alerts.source import Source, versions_serving
 from deepfake_lightning.monitoring.alerts.traffic import (
     measure_errors,
     measure_latency,
+    measure_refusals,
     measure_silence,
 )
 from deepfake_lightning.storage import Workspace
@@ -29,6 +30,7 @@ _OF_LOG: dict[Measure, Callable[[AlertRule, Source], list[Measurement]]] = {
     "balanced_accuracy": measure_quality,
     "latency_p95": measure_latency,
     "error_rate": measure_errors,
+    "refusal_rate": measure_refusals,
     "drift": measure_drift,
     "no_traffic": measure_silence,
 }

@@ -6,6 +6,8 @@ Measures, their units, and whose they are; more is worse in all of them:
   drawn for review, weighted back to the traffic; a share (0.05: five points); of each version.
 - ``latency_p95``: milliseconds; of each version.
 - ``error_rate``: share of requests that ended with a 5xx but for 503; of each version.
+- ``refusal_rate``: share of requests that ended with 503, for want of a place, of a result in time,
+  or of a version; of the environment, as most have no version yet.
 - ``drift``: the drift score, 0 to 1, of a version's latest window; has no limit, two windows in a
   row decide.
 - ``no_traffic``: minutes since the last request, where there had been traffic; of the environment.
@@ -25,8 +27,9 @@ from deepfake_lightning.monitoring.alerts.records import Severity
 from deepfake_lightning.schemas.calibration import MediaType
 
 Measure = Literal[
-    "balanced_accuracy", "latency_p95", "error_rate", "drift", "no_traffic", "log_stalled", "disk"
-]
+    "balanced_accuracy", "latency_p95", "error_rate", "refusal_rate", "drift", "no_traffic",
+    "log_stalled", "disk",
+]  # fmt: skip
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 _BY_MEDIA = MEASURES[:3]
@@ -106,6 +109,10 @@ def _defaults() -> tuple[AlertRule, ...]:
             name="errors", measure="error_rate", limit=0.01, clear=0.008, window_minutes=10,
             minimum=100, for_minutes=5, clear_minutes=10, cooldown_minutes=30, remind_minutes=240,
             severity="critical",
+        ),
+        AlertRule(
+            name="refusals", measure="refusal_rate", limit=0.05, clear=0.03, window_minutes=10,
+            minimum=100, for_minutes=5, clear_minutes=10, cooldown_minutes=30, remind_minutes=240,
         ),
         AlertRule(
             name="drift", measure="drift", window_minutes=20160, cooldown_minutes=1440,

@@ -41,6 +41,8 @@ class Alert:
         well_since_us: of a firing one, since when all is well again.
         told_us: when the last message of it was made, None before the first.
         reminders: how many there were.
+        reported: whether another part of the program reports it, and says when it is over: no
+            round judges it.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Alert:
     well_since_us: int | None = None
     told_us: int | None = None
     reminders: int = 0
+    reported: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.monitoring.alerts.checking import check_alerts, send_outbox
+from deepfake_lightning.monitoring.alerts.checking import check_alerts, deliver_due
 from deepfake_lightning.monitoring.alerts.machine import opened
-from deepfake_lightning.monitoring.alerts.policy_files import policy_of
 from deepfake_lightning.monitoring.alerts.records import AlertRound
 from deepfake_lightning.monitoring.alerts.state import read_state, sole_round
 from deepfake_lightning.storage import Workspace
@@ -105,11 +104,7 @@ class Rounds:
 
     def _deliver(self) -> None:
         """Deliver what is due: who did the round may lack the secrets that this process has."""
-        if all(one.given_up_us is not None for one in read_state(self._workspace).outbox):
-            return
-        with sole_round(self._workspace, seconds=self._every):
-            policy = policy_of(self._workspace)
-            *_, fault = send_outbox(self._workspace, policy, now_us=self._clock())
+        fault = deliver_due(self._workspace, now_us=self._clock(), wait_seconds=self._every)
         if fault:
             self._report(_IN_MEMORY, fault)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import beta
@@ -56,6 +57,27 @@ def measure_errors(rule: AlertRule, source: Source) -> list[Measurement]:
                 f"5xx), {_over(rule)}; at most {100 * (rule.limit or 0):g} % may")  # fmt: skip
         found.append(_measured(rule, source, version, share, certain, number, says))
     return found
+
+
+def measure_refusals(rule: AlertRule, source: Source) -> list[Measurement]:
+    """Return the share of requests that were refused for now, of the whole environment.
+
+    Most are refused before they come to a version: what each version says would hide them.
+    """
+    start = source.now_us - round(rule.window_minutes * MINUTE_US)
+    where = {"environment": source.environment, "variant": "serving"}
+    totals = merged(read_rollups(source.log, start, source.now_us, where=where))
+    number, refused = totals.count("requests"), totals.count("status_503")
+    if number < rule.minimum:
+        return [_too_few(rule, source, "", number)]
+    share, limit = refused / number, rule.limit or 0.0
+    says = (f"{100 * share:.2f} % of the last {number:,} requests were refused ({refused:,} with "
+            f"503), {_over(rule)}; at most {100 * limit:g} % may")  # fmt: skip
+    found = _measured(rule, source, "", share, share_low(refused, number) > limit, number, says)
+    advice = (f"more than it can do, or too slow? deepfake-lightning monitor --env "
+              f"{source.environment} --period 1h; serve with more --processes, or on more "
+              "machines")  # fmt: skip
+    return [replace(found, next_step=advice)]
 
 
 def measure_latency(rule: AlertRule, source: Source) -> list[Measurement]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.monitoring.log.address import WRITES, connect, log_url
 from deepfake_lightning.monitoring.log.tables import SCHEMA, log_schema
-from deepfake_lightning.storage import lock
+from deepfake_lightning.storage import lock, make_private
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,13 @@ class LogDatabase:
                 if self._known_schema(connection) == SCHEMA:
                     return
         # Two processes that make or change one log at a time would each find half of it.
-        with lock(self.file) if self.file else nullcontext(), self._writes.begin() as connection:
+        with lock(self.file) if self.file else nullcontext():
+            if self.file is not None:
+                make_private(self.file)  # who asked what, and what was said of it
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        with self._writes.begin() as connection:
             if self.file is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE})
             found = self._known_schema(connection)

@@ -71,6 +71,8 @@ class LoggedRequest:
         environment: that was served, ``production``; None where a version was.
         experiment: that chose the version.
         client: name of the caller's token, never the token.
+        already_cropped: whether the caller said that it shows one face that has been cut out; None
+            where nothing was said.
         variant: of the version that answered; None is ``serving``.
         media_type, verdict, queue_us, media_us, decode_us, faces_us, network_us, items: of the
             result; :func:`with_result` fills them in. Waiting, reading and faces (of that: reading
@@ -98,6 +100,7 @@ class LoggedRequest:
     queue_us: int | None = None
     decode_us: int | None = None
     faces_us: int | None = None
+    already_cropped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = 3
+SCHEMA = 4
 
 tables = MetaData()
 
@@ -53,6 +53,7 @@ requests = Table(
     Column("queue_us", BigInteger),
     Column("decode_us", BigInteger),
     Column("faces_us", BigInteger),
+    Column("already_cropped", Boolean),
     # The time alone: with (version, ts_us) SQLite reads the whole index to group by version.
     Index("requests_ts_us", "ts_us"),
 )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import FileResponse, JSONResponse
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.serving.access.callers import Caller
+from deepfake_lightning.serving.access.callers import LOCAL, Caller
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse_doubles
 from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, refusals
 from deepfake_lightning.serving.jobs.answers import (
@@ -71,13 +71,15 @@ async def submit(request: Request, query: Annotated[JobQuery, Query()]) -> Respo
     refuse_doubles(request)
     service = _service(request)
     try:
-        await to_thread.run_sync(service.store.check_room)
+        caller = _caller(request)
+        name = None if caller == LOCAL else caller.name
+        await to_thread.run_sync(service.store.check_room, name)
         received = await service.receive(request)
         try:
             routed = service.route(request)
             order = Order(
                 id=exchange_of(request.scope).request_id,
-                client=_caller(request).name,
+                client=caller.name,
                 version=routed.version,
                 digest=routed.digest,
                 bundle=str(routed.bundle),
@@ -170,7 +172,9 @@ def delete_job(request: Request, job_id: str) -> Response:
     service = _service(request)
     job = _own(request, job_id)
     if job.state in UNFINISHED and service.store.cancel(job.id):
-        return _answer(service, _own(request, job_id), 200)
+        cancelled = _own(request, job_id)
+        service.on_cancelled(cancelled)
+        return _answer(service, cancelled, 200)
     service.store.erase(job.id)
     return Response(status_code=204)
 

@@ -71,7 +71,7 @@ class JobRunner:
         settings: how they are done.
         on_done: told of each job that is done or has failed, in the runner's thread: with what
             came of it, None where nothing did. Where the machine is killed right between the
-            two, a job is done and this was not told. Not told of cancelled ones.
+            two, a job is done and this was not told. Not told of cancelled ones: who cancels knows.
 
     Attributes:
         leads: whether this is the one that does jobs.

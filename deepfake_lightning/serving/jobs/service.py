@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from deepfake_lightning.schemas.calibration import MediaType
+from deepfake_lightning.serving.jobs.job import Job
 from deepfake_lightning.serving.jobs.store import JobStore
 
 
@@ -54,9 +55,11 @@ class JobService:
             Refusal where that is none, too large, too slow or no media; nothing is left then.
         route: which detector a request goes to; called after the body has come.
         nudge: told of each new job: the runner's ``nudge``.
+        on_cancelled: told of each job that is cancelled before its end, in any thread.
     """
 
     store: JobStore
     receive: Callable[[Request], Awaitable[Received]]
     route: Callable[[Request], Routed]
     nudge: Callable[[], None]
+    on_cancelled: Callable[[Job], None] = lambda job: None

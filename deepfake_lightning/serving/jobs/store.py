@@ -17,6 +17,7 @@ from typing import Self
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from deepfake_lightning.errors import DeepfakeLightningError
+from deepfake_lightning.serving.access.fairness import leaves_room
 from deepfake_lightning.serving.jobs.files import JobFiles
 from deepfake_lightning.serving.jobs.job import UNFINISHED, Job, Order
 from deepfake_lightning.serving.jobs.tables import job_of, jobs, open_database, typed_errors
@@ -91,14 +92,25 @@ class JobStore:
         with typed_errors(self.file, "written"), self._database.begin() as connection:
             yield connection
 
-    def check_room(self) -> None:
+    def check_room(self, client: str | None = None) -> None:
         """Say before a body is read that its job could not be kept.
 
+        Args:
+            client: who asks; None for one of whom there are no others.
+
         Raises:
-            QueueFull: as many jobs wait as may.
+            QueueFull: as many jobs wait as may, or so many of this client that others would have
+                no room (:func:`~deepfake_lightning.serving.access.fairness.leaves_room`).
         """
         with self.reading() as connection:
             self._check(connection, more=1)
+            if client is None:
+                return
+            waiting = select(jobs.c.client).where(jobs.c.state == "queued")
+            clients = list(connection.scalars(waiting))
+        held = clients.count(client)
+        if not leaves_room(held, self.limit - len(clients)):
+            raise QueueFull(f"{held} jobs of {client}", self._retry_seconds())
 
     def submit(self, order: Order, upload: Path) -> Job:
         """Accept a job: when this returns it is on disk, and survives a kill and a power cut.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Engine,
     Index,
     Integer,
@@ -28,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.serving.jobs.job import Job, JobError
-from deepfake_lightning.storage import lock
+from deepfake_lightning.storage import lock, make_private
 
 SCHEMA = 1
 _BUSY_MS = 5000  # a writer waits this long for another one's lock
@@ -77,18 +78,23 @@ def open_database(file: Path) -> Engine:
     """
     engine = create_engine(URL.create("sqlite", database=str(file)))
     event.listen(engine, "connect", _set_up)
-    # Two processes that make the file at a time would each find half of it.
-    with lock(file), typed_errors(file, "opened"), engine.begin() as connection:
-        found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if found > SCHEMA:
-            raise UsageError(
-                f"the jobs in {file} were written by a newer version (schema {found}, this one "
-                f"knows {SCHEMA})",
-                next_step="update deepfake-lightning, or pass another --workspace",
-            )
-        _tables.create_all(connection)
-        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")
+    with lock(file):  # two processes that make the file at a time would each find half of it
+        make_private(file)  # who sent what, and what was said of it
+        with typed_errors(file, "opened"), engine.begin() as connection:
+            _make_tables(connection, file)
     return engine
+
+
+def _make_tables(connection: Connection, file: Path) -> None:
+    found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if found > SCHEMA:
+        raise UsageError(
+            f"the jobs in {file} were written by a newer version (schema {found}, this one "
+            f"knows {SCHEMA})",
+            next_step="update deepfake-lightning, or pass another --workspace",
+        )
+    _tables.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")
 
 
 def _set_up(connection: Any, record: object) -> None:

@@ -113,13 +113,27 @@ def set_up_logs(place: str | Path, process: int, *, secrets: Iterable[str] = ())
     logging.captureWarnings(True)
 
 
+class _File(RotatingFileHandler):
+    """Formats each line once, and does not look whether its file is one: that is half its time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, to the next file where this one is full."""
+        try:
+            line = self.format(record) + self.terminator
+            assert self.stream is not None  # open from the beginning
+            if self.stream.tell() + len(line) >= self.maxBytes:  # lines are ASCII
+                self.doRollover()
+            self.stream.write(line)
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+
 def _file(folder: Path, process: int) -> logging.Handler:
     path = folder / f"server-{process}.jsonl"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return RotatingFileHandler(
-            path, maxBytes=MAX_FILE_BYTES, backupCount=FILES, encoding="utf-8"
-        )
+        return _File(path, maxBytes=MAX_FILE_BYTES, backupCount=FILES, encoding="utf-8")
     except OSError as error:
         raise StorageError(
             f"the log {path} cannot be written: {error.strerror or error}",

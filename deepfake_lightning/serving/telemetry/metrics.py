@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,12 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._make_of_requests()
         self._make_of_state()
+        # One series of each of these is asked for with every request, and looking it up is slow.
+        self._request = cache(self._requests.labels)
+        self._took = cache(self._request_seconds.labels)
+        self._stage = cache(self._stage_seconds.labels)
+        self._verdict = cache(self._verdicts.labels)
+        self._queue = cache(self._queues.labels)
         Processes(self._registry, self._folder)
 
     def _make_of_requests(self) -> None:
@@ -156,13 +163,13 @@ class Metrics:
     def count_request(self, path: str, status: int, seconds: float) -> None:
         """Be told of a request that is answered."""
         route = door_of(path).route
-        self._requests.labels(route, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        self._request(route, str(status)).inc()
+        self._took(route).observe(seconds)
 
     def observe_stages(self, milliseconds: Mapping[str, float]) -> None:
         """Be told how long each stage of a request took; names are the program's."""
         for stage, took in milliseconds.items():
-            self._stage_seconds.labels(stage).observe(took / 1000)
+            self._stage(stage).observe(took / 1000)
 
     def observe_batch(self, size: int) -> None:
         """Be told how many faces the network got at once."""
@@ -170,7 +177,7 @@ class Metrics:
 
     def count_verdict(self, version: str, variant: str, verdict: str | None) -> None:
         """Be told of a result; None is a score without a verdict."""
-        self._verdicts.labels(version, variant, verdict or "none").inc()
+        self._verdict(version, variant, verdict or "none").inc()
 
     def count_rate_limited(self) -> None:
         """Be told of a request that came too soon."""
@@ -194,7 +201,7 @@ class Metrics:
 
     def set_queue(self, queue: Queue, length: int) -> None:
         """Be told how long a queue of this process is."""
-        self._queues.labels(queue).set(length)
+        self._queue(queue).set(length)
 
     def set_jobs(self, states: Mapping[str, int]) -> None:
         """Be told how many jobs there are in each state, in all processes."""

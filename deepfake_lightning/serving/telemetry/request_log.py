@@ -91,6 +91,7 @@ def _predicted(
         experiment=exchange.experiment,
         client=exchange.caller.name if exchange.caller else None,
         variant="serving",
+        already_cropped=exchange.already_cropped,
     )
     found = exchange.assessment
     if found is not None:

@@ -59,6 +59,25 @@ def test_masks_are_soft_and_within_the_face_box(
     assert y <= rows.min() and rows.max() <= y + height
 
 
+def test_a_rendered_face_has_a_grid_and_no_other_colour(
+    shots: tuple[list[Frame], list[Frame]],
+) -> None:
+    """What the grid adds has its period, and no mean; nobody else's pixels are in it."""
+    target, source = shots
+    recipe = draw_recipe(np.random.default_rng(1), "render", turn=0)
+    (forged,) = forge_clip(target[:1], source[:1], recipe, np.random.default_rng(2))
+    inside = region_mask(target[0], recipe) == 1
+    rows, columns = np.nonzero(inside)
+    box = np.s_[rows.mean().astype(int) - 16 :, columns.mean().astype(int) - 16 :]
+    gone = forged.astype(float) - resample(target[0].image.astype(np.float32), recipe.detail)
+    added = gone[box][:32, :32].mean(axis=2)
+    assert abs(added.mean()) < 1.0
+    waves = np.abs(np.fft.fft2(added))
+    assert set(zip(*np.nonzero(waves > 0.5 * waves.max()), strict=True)) == {
+        (4, 0), (28, 0), (0, 4), (0, 28),
+    }  # fmt: skip
+
+
 def test_forging_is_pure(shots: tuple[list[Frame], list[Frame]]) -> None:
     target, source = shots
     before = target[0].image.copy()

@@ -151,6 +151,23 @@ def test_an_odd_identity_joins_the_last_cluster(tmp_path: Path) -> None:
     assert sorted(sizes) == [2, 2, 2, 3]
 
 
+def test_pictures_are_one_moment_of_each_clip(tmp_path: Path) -> None:
+    rows = make_demo(tmp_path, identities=8, clips=2, media="pictures", methods=["mouth", "render"])
+    assert set(rows["media_type"]) == {"image"}
+    assert set(rows["method"].dropna()) == {"mouth", "render"}
+    assert set(rows["compression"]) == {"jpeg-q92"}
+    for row in rows.itertuples():
+        assert row.path == f"images/{row.video_id.removeprefix('demo/')}.jpg"
+        assert read_image(tmp_path / row.path).shape == (256, 256, 3)
+
+
+def test_a_method_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    for names in (["swap", "morph"], []):
+        with pytest.raises(DataError, match="There are swap, reenact, mouth, render"):
+            make_demo(tmp_path, identities=8, methods=names)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "numbers", [{"identities": 7}, {"identities": 8, "clips": 0}, {"identities": 8, "frames": 0}]
 )

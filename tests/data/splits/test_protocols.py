@@ -67,6 +67,24 @@ def test_leave_one_method_out(ffpp_rows: Rows, as_manifest: AsManifest) -> None:
     check_splits(found.manifest)
 
 
+def test_choosing_on_a_method_that_is_not_trained_on(
+    ffpp_rows: Rows, as_manifest: AsManifest
+) -> None:
+    policy = SplitPolicy("leave-one-method-out:faceswap, deepfakes")
+    found = split_manifest(as_manifest(ffpp_rows()), policy)
+    assert found.protocol == "leave-one-method-out:FaceSwap,Deepfakes"
+    methods = counts(found.manifest, "method")
+    assert methods["test"] == methods["gate"] == {"FaceSwap"}
+    assert methods["val"] == methods["calib"] == {"Deepfakes"}
+    assert methods["train"] == {"Face2Face", "NeuralTextures"}
+    assert all(labels == {0, 1} for split, labels in counts(found.manifest).items()
+               if split != "unused")  # fmt: skip
+    check_splits(found.manifest)
+    for wrong in ("FaceSwap,FaceSwap", "FaceSwap,nobody", "FaceSwap,Deepfakes,Face2Face"):
+        with pytest.raises(UsageError):
+            split_manifest(as_manifest(ffpp_rows()), SplitPolicy(f"leave-one-method-out:{wrong}"))
+
+
 def test_fakes_of_an_unknown_method_are_not_trained_on(
     ffpp_rows: Rows, as_manifest: AsManifest
 ) -> None:

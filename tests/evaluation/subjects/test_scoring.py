@@ -167,8 +167,9 @@ def test_splits_that_are_not_scored(
 
 
 def test_data_without_splits_are_scored_whole(
-    detector: Detector, place: Workspace, tmp_path: Path, write_picture: Any
+    trained: Any, crop_bundle: Any, place: Workspace, tmp_path: Path, write_picture: Any
 ) -> None:
+    detector = detector_of_bundle(crop_bundle.folder, trained.result.run_dir)
     for number in range(3):
         for kind in ("real", "fake"):
             path = tmp_path / "new" / kind / f"stranger{number}.jpg"

@@ -99,18 +99,22 @@ class Production:
         self.log.append_many(rows, draw=drawing(review) if review else None)
 
     def minute(self, requests: int = 20, **traffic: Any) -> list[str]:
-        """Log a minute's requests and check; ``failing`` is a share of them.
+        """Log a minute's requests and check; ``failing`` and ``refused`` are shares of them.
 
         ``latency_ms`` is the median: it varies as latencies do. Returns what happened, as
         ``"errors firing"``.
         """
         failing, latency = traffic.pop("failing", 0.0), traffic.pop("latency_ms", 80.0)
+        refused = traffic.pop("refused", 0.0)
+        shed = {"http_status": 503, "version": "none", "bundle": "", "error": "busy",
+                "verdict": None, "items": ()}  # fmt: skip
         rows = [
             self.request(
                 self.now + place * MINUTE // max(requests, 1),
                 failed=self._chance.random() < failing,
                 latency_ms=latency * self._chance.lognormvariate(0, 0.3),
                 **traffic,
+                **(shed if refused and self._chance.random() < refused else {}),
             )
             for place in range(requests)
         ]
@@ -166,7 +170,7 @@ def production(start: Callable[..., Production]) -> Production:
     for rule in rules:
         for name in ("for_minutes", "clear_minutes"):
             rule[name] = min(rule[name], 1)
-        if rule["measure"] in ("error_rate", "latency_p95"):
+        if rule["measure"] in ("error_rate", "refusal_rate", "latency_p95"):
             rule["window_minutes"] = 2
     one.policy(rules=rules, channels=[{"name": "file", "kind": "file"}])
     return one

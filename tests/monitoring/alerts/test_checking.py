@@ -37,6 +37,15 @@ def test_a_few_errors_among_few_requests_may_be_chance(production):
     assert production.minutes(2, 140) == [] and production.rounds[-1].alerts == ()
 
 
+def test_refusals_fire_for_the_environment_though_no_version_made_them(production):
+    assert production.minutes(2, 120, refused=0.02) == []
+    assert production.minutes(2, 120, refused=0.3) == ["refusals firing"]
+    alert = production.rounds[-1].alerts[0]
+    assert (alert.subject, alert.severity, alert.limit) == ("production", "warning", 0.05)
+    assert "requests were refused" in alert.says and "--processes" in alert.next_step
+    assert production.minutes(4, 120) == ["refusals resolved"]
+
+
 def test_slow_pictures_fire_and_slow_clips_do_not(production):
     assert production.minutes(2, 60, media_type="video", latency_ms=4000) == []
     assert production.minutes(2, 60, latency_ms=900) == ["image_latency firing"]

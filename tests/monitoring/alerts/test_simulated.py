@@ -37,7 +37,11 @@ def by_default(start):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "bad"),
-    [("errors", {"failing": 0.05}), ("image_latency", {"latency_ms": 600})],
+    [
+        ("errors", {"failing": 0.05}),
+        ("image_latency", {"latency_ms": 600}),
+        ("refusals", {"refused": 0.2}),
+    ],
 )
 def test_an_hour_of_trouble_is_told_once_and_its_end_once(by_default, told, rule, bad):
     clean = {"requests": 30, "failing": 0.002}
@@ -142,6 +146,7 @@ def test_thirty_clean_days_of_each_minute_are_silent(busy):
     rules = {rule.name: rule for rule in AlertPolicy().rules}
     generator = np.random.default_rng(5)
     errors, slow, total = deque(maxlen=10), deque(maxlen=5), deque(maxlen=10)
+    refused = deque(maxlen=10)
     labels = deque(maxlen=7 * 30)
     alerts, events = (), []
     for minute in range(30 * DAY_MINUTES):
@@ -149,13 +154,13 @@ def test_thirty_clean_days_of_each_minute_are_silent(busy):
         total.append(number)
         errors.append(int(generator.binomial(number, 0.003)))
         slow.append(int(generator.binomial(number, 0.03)))
+        refused.append(int(generator.binomial(number, 0.02)))
         found = []
-        n, failed = sum(total), sum(errors)
-        if n >= rules["errors"].minimum:
-            certain = share_low(failed, n) > rules["errors"].limit
-            found.append(
-                measured("errors", finding_of(rules["errors"], failed / n, certain=certain))
-            )
+        n = sum(total)
+        for name, hits in (("errors", sum(errors)), ("refusals", sum(refused))):
+            if n >= rules[name].minimum:
+                certain = share_low(hits, n) > rules[name].limit
+                found.append(measured(name, finding_of(rules[name], hits / n, certain=certain)))
         n, late = sum(list(total)[-5:]), sum(slow)
         if n >= rules["image_latency"].minimum:
             finding = "well" if late / n <= 0.05 else "unclear"

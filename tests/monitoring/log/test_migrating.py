@@ -80,7 +80,7 @@ def test_an_old_log_is_brought_up_to_date_with_all_its_rows(old: str) -> None:
 
 def test_an_old_program_sees_that_the_log_is_newer(old: str) -> None:
     with PredictionLog(old) as log, log.reading() as connection:
-        assert connection.execute(text("SELECT version FROM log_schema")).all() == [(3,)]
+        assert connection.execute(text("SELECT version FROM log_schema")).all() == [(4,)]
 
 
 def test_several_open_an_old_log_at_once(old: str) -> None:
@@ -110,12 +110,12 @@ def test_the_revisions_make_the_tables_that_the_code_knows(place: str) -> None:
     with PredictionLog(place) as log, log.reading() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "log_revision"})
         assert compare_metadata(context, tables) == []
-        assert context.get_current_revision() == "3"
+        assert context.get_current_revision() == "4"
 
 
 def test_a_log_of_a_newer_version_is_refused(place: str) -> None:
     with PredictionLog(place) as log, log.writing() as connection:
-        connection.execute(text("UPDATE log_schema SET version = 4"))
+        connection.execute(text("UPDATE log_schema SET version = 5"))
     with pytest.raises(UsageError, match="newer version"):
         PredictionLog(place)
 

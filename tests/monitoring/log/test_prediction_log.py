@@ -55,6 +55,26 @@ with PredictionLog(sys.argv[1]) as log:
 """
 
 
+def test_who_asked_what_is_its_owners_to_read_alone(file_log):
+    file_log.append(REQUEST)
+    kept = [path for path in file_log.file.parent.glob("predictions.db*")
+            if path.suffix != ".lock"]  # fmt: skip
+    assert {path.name for path in kept} == {
+        "predictions.db", "predictions.db-wal", "predictions.db-shm"
+    }  # fmt: skip
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_a_log_that_was_opened_to_a_group_stays_so(tmp_path):
+    path = tmp_path / "predictions.db"
+    with PredictionLog(path) as log:
+        log.append(REQUEST)
+    path.chmod(0o660)
+    with PredictionLog(path) as log:
+        log.append(replace(REQUEST, id="r1"))
+    assert path.stat().st_mode & 0o777 == 0o660
+
+
 @pytest.fixture
 def file_log(tmp_path):
     with PredictionLog(tmp_path / "monitoring" / "predictions.db") as opened:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import pytest
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.bundle.checksums import write_sums
 from deepfake_lightning.bundle.load import PREPROCESS
-from deepfake_lightning.serving.jobs import Job, JobRunner, JobSettings, JobStore, Order, worker
+from deepfake_lightning.serving.jobs import Job, JobRunner, JobSettings, JobStore, Order
 
 
 @dataclass
@@ -40,13 +38,6 @@ class Told:
 
     def __call__(self, job: Job, found: Any) -> None:
         self.jobs.append((job, found))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _loaded() -> None:
-    """Let processes be forked from one that has loaded what they need, as in a server."""
-    multiprocessing.set_forkserver_preload([worker.__name__])
-    forkserver.ensure_running()
 
 
 @pytest.fixture(scope="session")

@@ -43,12 +43,13 @@ class Served:
     client: httpx.Client
     store: JobStore
     nudges: list
+    cancelled: list
 
 
 @pytest.fixture
 def served(tmp_path, thorough_bundle):
     loaded = load_bundle(thorough_bundle)
-    nudges = []
+    nudges, cancelled = [], []
 
     async def receive(request):
         path = tmp_path / f"spooled-{uuid.uuid4().hex}"
@@ -66,8 +67,9 @@ def served(tmp_path, thorough_bundle):
         app.add_middleware(Named)
         routed = Routed("v1.0.0", loaded.digest, thorough_bundle, "production", "e1", "a")
         app.state.jobs = JobService(
-            store, receive, lambda request: routed, nudge=lambda: nudges.append(1)
-        )
+            store, receive, lambda request: routed, nudge=lambda: nudges.append(1),
+            on_cancelled=cancelled.append,
+        )  # fmt: skip
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -76,7 +78,7 @@ def served(tmp_path, thorough_bundle):
                 time.sleep(0.01)
             port = server.servers[0].sockets[0].getsockname()[1]
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                yield Served(client, store, nudges)
+                yield Served(client, store, nudges, cancelled)
         finally:
             server.should_exit = True
             thread.join(20)
@@ -137,9 +139,13 @@ def test_a_job_that_waits_is_cancelled(served):
     url = served.client.post("/v1/jobs", content=b"a video").json()["status_url"]
     cancelled = served.client.delete(url)
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    assert [(job.id, job.state) for job in served.cancelled] == [
+        (cancelled.json()["id"], "cancelled")
+    ]
     assert served.client.get(url).json()["state"] == "cancelled"
     assert served.client.delete(url).status_code == 204
     assert served.client.get(url).status_code == 404
+    assert len(served.cancelled) == 1  # what is removed afterwards is not cancelled anew
 
 
 def test_a_full_queue_is_refused_before_the_body_is_read(served):

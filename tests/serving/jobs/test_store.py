@@ -41,8 +41,26 @@ def test_what_is_accepted_is_there_for_all_processes(store, send, tmp_path):
         assert other.find(job.id) == job
 
 
-def test_uploads_are_private(store):
+def test_uploads_and_what_is_known_of_jobs_are_private(store, send):
+    send()
     assert (store.folder / "uploads").stat().st_mode & 0o077 == 0
+    kept = list(store.folder.glob("jobs.db*"))
+    assert {path.name for path in kept} >= {"jobs.db", "jobs.db-wal"}
+    private = [path for path in kept if not path.name.endswith(".lock")]
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+
+
+def test_one_client_leaves_room_for_another(tmp_path, send):
+    with JobStore(tmp_path / "small", limit=8) as small:
+        for _ in range(6):
+            small.check_room("news")
+            send(small, client="news")
+        with pytest.raises(QueueFull, match="6 jobs of news wait"):
+            small.check_room("news")
+        small.check_room("desk")
+        small.check_room()  # one of whom there are no others
+        JobDesk(small).claim()
+        small.check_room("news")
 
 
 def test_a_full_queue_is_refused_and_leaves_nothing(tmp_path, send, clock):

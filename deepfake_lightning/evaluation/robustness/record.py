@@ -1,0 +1,147 @@
+"""The records of robustness: scores of degraded items, and what was measured with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from deepfake_lightning.metrics import Interval
+
+
+@dataclass(frozen=True)
+class Face:
+    """What the network is shown of one item under one degradation.
+
+    Attributes:
+        words: which degradation.
+        picture: JPEG; None where no face was found.
+    """
+
+    words: str
+    picture: bytes | None
+
+
+@dataclass(frozen=True, eq=False)
+class DegradedScores:
+    """Items scored under degradations.
+
+    Attributes:
+        rows: one an item and degradation that it can undergo: ``degradation`` (a key of
+            :data:`~deepfake_lightning.media.degradations.DEGRADATIONS`), ``video_id``, ``status``,
+            ``logit`` (NaN without a score).
+        items: names of the items, as drawn.
+        of: out of how many they were drawn.
+        places: what the degradations were applied to (``clip``, ``picture``, ``crop``) -> items.
+        seed: of the drawing and of the degradations.
+        faces: of one example, where pictures were asked for.
+        example: its name; None without.
+    """
+
+    rows: pd.DataFrame
+    items: tuple[str, ...]
+    of: int
+    places: Mapping[str, int]
+    seed: int
+    faces: tuple[Face, ...] = ()
+    example: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rate on the same items, clean and degraded.
+
+    Attributes:
+        clean: its value on the items that still have a score, clean.
+        degraded: on them, degraded.
+        difference: degraded less clean, of the paired items.
+    """
+
+    clean: float | None
+    degraded: Interval
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class DegradedResult:
+    """What one degradation does.
+
+    Attributes:
+        key, family, words: of :class:`~deepfake_lightning.media.degradations.Degradation`.
+        items: that underwent it; all had a score before.
+        real, fake: of them, those that still have one.
+        no_face, unreadable: of them, the others.
+        unscored: share of the others.
+        auroc: of the scores.
+        false_alarms: share of the reals called manipulated at the deployed threshold.
+        missed: share of the fakes that are not.
+    """
+
+    key: str
+    family: str
+    words: str
+    items: int
+    real: int
+    fake: int
+    no_face: int
+    unreadable: int
+    unscored: Interval
+    auroc: Change
+    false_alarms: Change
+    missed: Change
+
+    @property
+    def lost(self) -> float | None:
+        """AUROC lost; None where nothing is left to rank, or nothing was."""
+        value = self.auroc.difference.value
+        return None if value is None else -value
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """How a detector stands degradations.
+
+    Attributes:
+        results: the worst first: where nothing is left to rank, then by the AUROC lost.
+        real, fake: items that were drawn, all with a clean score.
+        groups: of people, among them.
+        of: items they were drawn from.
+        places: see :class:`DegradedScores`.
+        auroc, false_alarms, missed: of the drawn items, clean.
+        decides: whether there is a threshold at all: scores that only rank have none.
+        calibrated: kinds of media (``image``, ``video``) among the drawn whose threshold is that
+            of the calibration; others are decided at probability 0.5.
+        kinds: kinds of media among the drawn.
+        seed: see :class:`DegradedScores`.
+        faces, example: see :class:`DegradedScores`.
+    """
+
+    results: tuple[DegradedResult, ...]
+    real: int
+    fake: int
+    groups: int
+    of: int
+    places: Mapping[str, int]
+    auroc: Interval
+    false_alarms: Interval
+    missed: Interval
+    decides: bool
+    calibrated: tuple[str, ...]
+    kinds: tuple[str, ...]
+    seed: int
+    faces: tuple[Face, ...] = field(default=(), repr=False)
+    example: str | None = None
+
+    @property
+    def worst(self) -> DegradedResult | None:
+        """The degradation that costs most; None without any."""
+        return self.results[0] if self.results else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, None where undefined; without pictures."""
+        record = {name: value for name, value in asdict(self).items()
+                  if name not in ("faces", "example")}  # fmt: skip
+        # Pictures of people are in the page, where they were asked for, and nowhere else.
+        return {**record, "places": dict(self.places)}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The whole life of a detector on drawn faces, with the commands that you would type: trained, measured,
+# deployed behind the gate, asked by clients; a new forgery appears, drift and lost quality are found,
+# people review, it is trained again, compared, tried in an A/B test, promoted, and rolled back.
+# Usage: bash scripts/story.sh            (begins anew: what an earlier story left is removed)
+#        bash scripts/story.sh --smoke    (the same steps with fewer and smaller pictures)
+# It takes the deepfake-lightning of the active environment, or makes .venv as scripts/demo.sh does.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export DEEPFAKE_WORKSPACE=${STORY:-mlops/story}
+PLACE=$DEEPFAKE_WORKSPACE
+if [ "${1:-}" = --smoke ]; then
+  SMOKE=yes KNOWN=(--identities 24 --clips 10) CLEAN=(--identities 8 --clips 5) NEW=(--identities 20 --clips 5)
+  BEFORE=70 AFTER=200 TEST=160 EPOCHS=6
+  NETWORK=(--data.image_size 80 --model.lr 0.001)
+else
+  SMOKE='' KNOWN=(--identities 40 --clips 8) CLEAN=(--identities 20 --clips 8) NEW=(--identities 30 --clips 8)
+  BEFORE=300 AFTER=400 TEST=400 EPOCHS=6
+  NETWORK=(--data.image_size 96)
+fi
+cat <<TEXT
+deepfake_lightning story, in $PLACE
+The faces are drawn. It shows that every step works, and nothing about real deepfakes.
+TEXT
+
+if ! command -v deepfake-lightning >/dev/null; then
+  EXTRAS=''
+  source scripts/set_up.sh
+  export PATH="$PWD/$VENV/bin:$PATH"
+fi
+case $PLACE in /*) ;; *) PLACE=$PWD/$PLACE ;; esac
+rm -rf "$PLACE"
+mkdir -p "$PLACE"/{deployment,monitoring,retraining}/policy
+cp scripts/story/{gate,abtest}.yaml "$PLACE/deployment/policy/"
+cp scripts/story/{drift,review}.yaml "$PLACE/monitoring/policy/"
+cp scripts/story/retrain.yaml "$PLACE/retraining/policy/"
+
+# --- how it is told -------------------------------------------------------------------------------
+began=$SECONDS chapter='' since=$SECONDS
+tell() { # a chapter begins, and the time of the one before is kept
+  [ -z "$chapter" ] || printf '%s\t%s\n' "$((SECONDS - since))" "$chapter" >>"$PLACE/times.tsv"
+  chapter=$1 since=$SECONDS
+  [ -z "$chapter" ] || printf '\n== %s\n' "$chapter"
+}
+run() { echo; echo "\$ deepfake-lightning $*"; deepfake-lightning "$@"; }
+fires() { # a command that has to end with exit code 4: an alert fires
+  local code=0
+  run "$@" || code=$?
+  [ "$code" = 4 ] || { echo "exit code $code instead of 4" >&2; exit 1; }
+}
+traffic() { echo; echo "$2 uploads from $1, over $3 s or more"; python scripts/story/traffic.py send "$URL" "$PLACE/data/$1" --requests "$2" --seconds "$3" --seed "$4" --truth "$PLACE/truth.csv"; }
+review() { # everyone who is named looks at all that was drawn; some is seen by two of them
+  local who
+  for who in "$@"; do
+    run feedback list --env production --by "$who" --out "$PLACE/todo.csv"
+    python scripts/story/traffic.py review "$PLACE/todo.csv" --truth "$PLACE/truth.csv" --out "$PLACE/labels.csv"
+    run feedback import "$PLACE/labels.csv" --source review --by "$who"
+    rm "$PLACE/todo.csv" "$PLACE/labels.csv"
+  done
+}
+minute() { sleep $((61 - 10#$(date +%S))); } # drift is judged by whole minutes that are over
+picture() { # of a page of the dashboard, where there is a browser
+  [ -n "$BROWSER" ] || return 0
+  mkdir -p "$PLACE/pictures"
+  "$BROWSER" --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 --virtual-time-budget=20000 \
+    --screenshot="$PLACE/pictures/$1.png" "$PAGES/$2" >/dev/null 2>&1 && echo "picture: $PLACE/pictures/$1.png"
+}
+start() { # NAME COMMAND…: leaves the address that the command prints in the variable NAME
+  local name=$1 line
+  shift
+  echo; echo "\$ deepfake-lightning $* &"
+  deepfake-lightning "$@" >"$PLACE/$name.out" 2>"$PLACE/$name.err" &
+  PROCESSES+=($!)
+  for _ in $(seq 600); do
+    line=$(grep -oE 'http://[0-9.]+:[0-9]+' "$PLACE/$name.out" | head -n 1) && break
+    kill -0 $! 2>/dev/null || { cat "$PLACE/$name.err" >&2; exit 1; }
+    sleep 0.2
+  done
+  printf -v "$name" %s "$line"
+  echo "$line"
+}
+PROCESSES=()
+finish() { [ ${#PROCESSES[@]} = 0 ] || { kill "${PROCESSES[@]}" && wait "${PROCESSES[@]}"; } 2>/dev/null || true; }
+trap finish EXIT
+BROWSER=$([ -n "$SMOKE" ] || command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+
+# --- the story ------------------------------------------------------------------------------------
+tell "1 data: pictures of drawn people, real and forged in two ways; their faces"
+run data demo --out "$PLACE/data/known" --media pictures --methods swap,mouth "${KNOWN[@]}" &
+run data demo --out "$PLACE/data/clean" --media pictures --methods swap,mouth --seed 8 "${CLEAN[@]}"
+wait $!
+run data demo --out "$PLACE/data/new" --media pictures --methods render --seed 9 "${NEW[@]}" &
+drawing=$!
+run extract "$PLACE/data/known" --out "$PLACE/data/faces"
+
+tell "2 training: v1.0.0, calibrated, measured, registered"
+run fit --config configs/demo.yaml --experiment story --version v1.0.0 --data.root "$PLACE/data/faces" \
+  --data.splits '{train: 0.45, val: 0.1, calib: 0.15, test: 0.15, gate: 0.15}' \
+  --trainer.max_epochs "$EPOCHS" "${NETWORK[@]}"
+wait $drawing
+
+tell "3 evaluation"
+run evaluate v1.0.0
+run registry list
+
+tell "4 deployment: the gate, a server tried aside, staging, production"
+run deploy v1.0.0 --env staging --reason "the first"
+run deploy v1.0.0 --env production --reason "the first"
+start URL serve --env production --port 0 --keep_media review
+start PAGES dashboard --port 0 --watch false
+
+tell "5 traffic: what was trained for"
+traffic clean "$BEFORE" 5 1
+review ada grace
+minute
+run monitor --check true
+picture 1_healthy ""
+
+tell "6 a new forgery appears"
+traffic new "$AFTER" 100 2
+minute
+
+tell "7 drift, and an alert"
+fires monitor --check true
+picture 2_drift drift
+
+tell "8 review: what was it?"
+review ada grace
+fires monitor --check true
+run alerts list
+run monitor --report "$PLACE/evaluation/week" --period 1h
+picture 3_alerts alerts
+
+tell "9 training again: v1.1.0, through the gate into staging"
+run retrain --by story
+
+tell "10 comparison"
+run compare v1.0.0 v1.1.0
+
+tell "11 A/B test: half of the clients get v1.1.0"
+run abtest start v1.1.0 --share 0.5 --by story
+traffic new "$TEST" 5 3
+review ada grace
+run abtest status
+picture 4_abtest versions
+run abtest promote --by story
+
+tell "12 going back"
+run rollback --to v1.0.0 --reason "an exercise" --by story
+traffic clean 20 1 4
+run registry list
+run registry history --verify true
+picture 5_back ""
+tell ''
+
+finish
+trap - EXIT
+echo; echo "the story took $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s:"
+awk -F'\t' '{ printf "  %4d s  %s\n", $1, $2 }' "$PLACE/times.tsv"

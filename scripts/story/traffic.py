@@ -1,0 +1,98 @@
+"""The people of scripts/story.sh: those who upload pictures, and those who review them.
+
+    traffic.py send URL FOLDER --truth truth.csv --requests 100 --seconds 60
+    traffic.py review todo.csv --truth truth.csv --out labels.csv
+
+``send`` uploads pictures of a drawn data set, each once before any is sent again, each from a client
+of its own, evenly over the time, and notes what each showed under the id that the answer gives it.
+``review`` fills the labels into a table of ``feedback list --out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+import time
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+
+def send(url: str, folder: Path, truth: Path, requests: int, seconds: float, seed: int) -> None:
+    """Upload pictures at an even rate, and note what each showed."""
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    random.Random(seed).shuffle(rows)
+    chosen = [rows[number % len(rows)] for number in range(requests)]
+    began = time.monotonic()
+
+    def ask(number: int) -> tuple[dict[str, str], dict[str, Any]]:
+        row = chosen[number]
+        time.sleep(max(0.0, began + number * seconds / requests - time.monotonic()))
+        request = urllib.request.Request(
+            f"{url}/v1/predict",
+            data=(folder / row["path"]).read_bytes(),
+            headers={"X-Client-Key": f"{folder.name}-{seed}-{number}"},
+        )
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return row, json.load(answer)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(requests)))
+    begun = truth.exists()
+    with truth.open("a", newline="") as file:
+        table = csv.writer(file)
+        if not begun:
+            table.writerow(["request_id", "label"])
+        table.writerows([answer["request_id"], row["label"]] for row, answer in answers)
+    _tell(answers)
+
+
+def _tell(answers: list[tuple[dict[str, str], dict[str, Any]]]) -> None:
+    """Print what came back, by what was sent."""
+    kinds = Counter(
+        (row["method"] or "real", str(answer.get("version")), str(answer.get("verdict")))
+        for row, answer in answers
+    )
+    for (what, version, verdict), count in sorted(kinds.items()):
+        print(f"  {count:4d} {what:8s} {version}: {verdict}")
+
+
+def review(todo: Path, truth: Path, out: Path) -> None:
+    """Write a table of labels: all of ``todo`` whose truth is known."""
+    with truth.open(newline="") as file:
+        known = {row["request_id"]: row["label"] for row in csv.DictReader(file)}
+    with todo.open(newline="") as file:
+        asked = [row["request_id"] for row in csv.DictReader(file)]
+    with out.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["request_id", "label"])
+        table.writerows([name, known[name]] for name in asked if name in known)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("send")
+    one.add_argument("url")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--requests", type=int, required=True)
+    one.add_argument("--seconds", type=float, default=0.0)
+    one.add_argument("--seed", type=int, default=0)
+    two = commands.add_parser("review")
+    two.add_argument("todo", type=Path)
+    two.add_argument("--out", type=Path, required=True)
+    for each in (one, two):
+        each.add_argument("--truth", type=Path, required=True)
+    given = vars(parser.parse_args())
+    {"send": send, "review": review}[given.pop("command")](**given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
