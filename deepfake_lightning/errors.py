@@ -70,6 +70,10 @@ class MediaError(DataError):
     """A picture or clip that cannot be read."""
 
 
+class DegradationError(DataError):
+    """A picture or clip that cannot be degraded: no fault of the detector that is measured."""
+
+
 class MediaLimitError(MediaError):
     """A picture or clip that is larger or longer than it may be."""
 

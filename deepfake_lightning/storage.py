@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,6 +266,28 @@ def end_line(path: Path) -> None:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append ``record`` as a line of JSON, flushed to the disk, after the end of a torn line.
+
+    The caller holds the :func:`lock` of ``path``, and may read there what it has written.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        end_line(path)
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}",
+            next_step="free space or fix permissions there, then run the command again",
+        ) from error
 
 
 def file_hash(path: Path) -> str:

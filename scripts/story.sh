@@ -11,12 +11,12 @@ cd "$(dirname "$0")/.."
 export DEEPFAKE_WORKSPACE=${STORY:-mlops/story}
 PLACE=$DEEPFAKE_WORKSPACE
 if [ "${1:-}" = --smoke ]; then
-  SMOKE=yes KNOWN=(--identities 24 --clips 10) CLEAN=(--identities 8 --clips 5) NEW=(--identities 20 --clips 5)
-  BEFORE=70 AFTER=200 TEST=160 EPOCHS=6
+  SMOKE=yes KNOWN=(--identities 48 --clips 6) CLEAN=(--identities 10 --clips 7) NEW=(--identities 24 --clips 8)
+  BEFORE=70 AFTER=100 SLOWLY=2 TEST=160 EPOCHS=5
   NETWORK=(--data.image_size 80 --model.lr 0.001)
 else
-  SMOKE='' KNOWN=(--identities 40 --clips 8) CLEAN=(--identities 20 --clips 8) NEW=(--identities 30 --clips 8)
-  BEFORE=300 AFTER=400 TEST=400 EPOCHS=6
+  SMOKE='' KNOWN=(--identities 48 --clips 8) CLEAN=(--identities 24 --clips 12) NEW=(--identities 40 --clips 8)
+  BEFORE=300 AFTER=200 SLOWLY=30 TEST=400 EPOCHS=6
   NETWORK=(--data.image_size 96)
 fi
 cat <<TEXT
@@ -59,7 +59,7 @@ review() { # everyone who is named looks at all that was drawn; some is seen by 
     rm "$PLACE/todo.csv" "$PLACE/labels.csv"
   done
 }
-minute() { sleep $((61 - 10#$(date +%S))); } # drift is judged by whole minutes that are over
+minute() { sleep $((72 - 10#$(date +%S))); } # drift is judged by whole minutes that are over
 picture() { # of a page of the dashboard, where there is a browser
   [ -n "$BROWSER" ] || return 0
   mkdir -p "$PLACE/pictures"
@@ -96,7 +96,7 @@ run extract "$PLACE/data/known" --out "$PLACE/data/faces"
 
 tell "2 training: v1.0.0, calibrated, measured, registered"
 run fit --config configs/demo.yaml --experiment story --version v1.0.0 --data.root "$PLACE/data/faces" \
-  --data.splits '{train: 0.45, val: 0.1, calib: 0.15, test: 0.15, gate: 0.15}' \
+  --data.splits '{train: 0.35, val: 0.15, calib: 0.15, test: 0.1, gate: 0.25}' \
   --trainer.max_epochs "$EPOCHS" "${NETWORK[@]}"
 wait $drawing
 
@@ -112,13 +112,15 @@ start PAGES dashboard --port 0 --watch false
 
 tell "5 traffic: what was trained for"
 traffic clean "$BEFORE" 5 1
-review ada grace
-minute
+review ada
+[ -n "$SMOKE" ] || minute
 run monitor --check true
 picture 1_healthy ""
 
 tell "6 a new forgery appears"
-traffic new "$AFTER" 100 2
+traffic new "$AFTER" "$SLOWLY" 2
+minute
+traffic new "$AFTER" "$SLOWLY" 3
 minute
 
 tell "7 drift, and an alert"
@@ -140,7 +142,7 @@ run compare v1.0.0 v1.1.0
 
 tell "11 A/B test: half of the clients get v1.1.0"
 run abtest start v1.1.0 --share 0.5 --by story
-traffic new "$TEST" 5 3
+traffic new "$TEST" 5 4
 review ada grace
 run abtest status
 picture 4_abtest versions
@@ -148,7 +150,7 @@ run abtest promote --by story
 
 tell "12 going back"
 run rollback --to v1.0.0 --reason "an exercise" --by story
-traffic clean 20 1 4
+traffic clean 20 1 5
 run registry list
 run registry history --verify true
 picture 5_back ""

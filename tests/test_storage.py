@@ -14,6 +14,7 @@ import pytest
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.storage import (
     Workspace,
+    append_line,
     atomic_folder,
     atomic_new_folder,
     atomic_write,
@@ -257,3 +258,16 @@ def test_the_prediction_log_is_given_or_from_the_environment_or_in_the_workspace
         place.prediction_log(" ")
     monkeypatch.setenv("DEEPFAKE_LOG", "")
     assert place.prediction_log() == Path("mlops/monitoring/predictions.db")
+
+
+def test_a_line_is_appended_after_the_end_of_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    append_line(path, {"a": "\u00e9\udc80"})  # a name that is no UTF-8
+    with path.open("ab") as file:
+        file.write(b'{"torn": ')
+    append_line(path, {"b": 2})
+    first, torn, last = path.read_bytes().splitlines()
+    assert (first, torn) == (b'{"a": "\xc3\xa9\xed\xb2\x80"}', b'{"torn": ')
+    assert json.loads(last) == {"b": 2}
+    with pytest.raises(StorageError, match="could not be written"):
+        append_line(tmp_path, {})

@@ -75,7 +75,7 @@ It does not cover {NOT_COVERED}.
 
 {_table("licence", data["licences"], "training rows")}
 
-{_table("method", data["methods"], "training rows") if data["methods"] else "Methods: not stated."}
+{_methods(data)}
 
 Splits: {data["split_policy"]}; content hash `{data["content_hash"][:16]}`.
 {_validation(provenance)}
@@ -94,6 +94,27 @@ by {record.agreement.onnx_cpu.logit:.1e} at most. {_gpu(record)}
 def _table(name: str, counts: dict[str, int], what: str) -> str:
     lines = [f"| {key.replace('|', '/')} | {count:,} |" for key, count in counts.items()]
     return "\n".join([f"| {name} | {what} |", "|---|---|", *lines])
+
+
+def _methods(data: dict[str, Any]) -> str:
+    """Return which fakes were trained on, those of the data and those made of real faces."""
+    blending, parts = data.get("blending"), []
+    if blending is not None:
+        made = "Fakes were made of real faces while it was trained (self-blended images)"
+        if "pairs" in blending:
+            made += (
+                f":\nin an epoch {blending['pairs']:,} pairs of a real face and its fake, "
+                f"{blending['reals']:,} real faces\nalone, and {blending['fakes']:,} fakes of the "
+                "data"
+            )
+        parts.append(f"{made}.")
+    if data["methods"]:
+        parts.append(_table("method", data["methods"], "training rows"))
+    elif blending is None or blending.get("ratio"):
+        parts.append("Methods: not stated.")
+    else:
+        parts.append("It was trained on no fakes of the data.")
+    return "\n\n".join(parts)
 
 
 def _validation(provenance: dict[str, Any]) -> str:

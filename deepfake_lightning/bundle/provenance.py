@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 import yaml
 
 from deepfake_lightning.bundle.calibration_file import CalibrationRecord
-from deepfake_lightning.schemas import Manifest
+from deepfake_lightning.schemas import LABELS, Manifest
 from deepfake_lightning.storage import RUN_CONFIG, RUN_RECORD
 
 _PACKAGES = ("deepfake-lightning", "torch", "timm", "lightning", "onnx", "onnxruntime", "numpy",
@@ -41,12 +42,15 @@ def provenance(
     record: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     kept = ("experiment", "version", "status", "stop_reason", "started", "seconds", "epochs",
             "seed", "device", "packages", "monitor", "best_score")  # fmt: skip
+    config = _config(run)
+    asked = ((config or {}).get("data") or {}).get("blending")
+    blending = (record.get("data") or {}).get("blending") or asked
     return {
         "schema": 1,
         "checkpoint": checkpoint,
         "training": {name: record[name] for name in kept if name in record} or None,
-        "config": _config(run),
-        "data": data_provenance(manifest),
+        "config": config,
+        "data": data_provenance(manifest, blending),
         # What was fitted is in calibration.json.
         "calibration": {
             "by": calibrated_by,
@@ -63,14 +67,25 @@ def provenance(
     }
 
 
-def data_provenance(manifest: Manifest) -> dict[str, Any]:
-    """Return what is known of the training data: counts, data sets, methods, licences."""
+def data_provenance(
+    manifest: Manifest, blending: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what is known of the training data: counts, data sets, methods, licences.
+
+    Args:
+        manifest: the data; ``counts`` are what it holds.
+        blending: where fakes were made of real faces, how many, with ``ratio`` of the data's own:
+            at 0 these were not trained on, and data sets, methods and licences are without them.
+    """
     rows = manifest.rows
     trained = rows[(rows["split"] == "train").to_numpy(bool) & manifest.usable()]
+    if blending is not None and not blending.get("ratio"):
+        trained = trained[(trained["label"] == LABELS["real"]).fillna(False)]
     return {
         "content_hash": manifest.content_hash(),
         "split_policy": manifest.policy,
         "counts": manifest.counts(),
+        "blending": None if blending is None else dict(blending),
         "datasets": _counts(trained["dataset"]),
         "methods": _counts(trained["method"].dropna()),
         "licences": _counts(trained["licence"].fillna(UNKNOWN_LICENCE)),

@@ -17,6 +17,7 @@ from deepfake_lightning.cli.paths import near
 from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.cli.reports import check_options, refuse_unused, report_folder
+from deepfake_lightning.errors import UsageError
 from deepfake_lightning.storage import Workspace
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def evaluate(
     least: int = 20,
     embed_media: bool = False,
     robustness: bool = False,
-    robustness_items: int = 300,
+    robustness_items: int | None = None,
     out: str | None = None,
     run: str | None = None,
     runtime: Literal["auto", "onnx", "torch"] = "auto",
@@ -72,7 +73,8 @@ def evaluate(
         embed_media: put the faces of the worst mistakes into the page.
         robustness: score some items under degradations as well (JPEG, H.264 of clips, shrinking,
             blur, noise, colours, two chains like those of platforms); a clip takes a minute or so.
-        robustness_items: how many, at most, drawn by group with as many of each class.
+        robustness_items: how many, at most, drawn by group, half of each class where there are
+            enough (default: 300).
         out: folder to write the report to; it must not hold anything (default: a new one under
             evaluation/reports in the workspace).
         run: folder of the training, where a bundle or checkpoint lies elsewhere.
@@ -94,7 +96,15 @@ def evaluate(
     from deepfake_lightning.evaluation.subjects.scored_split import refuse_unlabelled
     from deepfake_lightning.evaluation.subjects.targets import subject_of
 
-    plan = Plan(robustness_items, pictures=embed_media) if robustness else None
+    if robustness_items is not None and not robustness:
+        raise UsageError(
+            f"--robustness_items {robustness_items} would have no part in anything",
+            next_step="add --robustness true, or leave it out",
+        )
+    plan = None
+    if robustness:
+        items = Plan.items if robustness_items is None else robustness_items
+        plan = Plan(items, pictures=embed_media)
     asked = "true" if robustness else None
     refuse_unused([target], place, data=data, split=split, run=run, robustness=asked)
     check_settings(prevalence, least)
@@ -173,10 +183,14 @@ def _print(console: Console, found: Evaluation, folder: Path) -> None:
 
 
 def _worst(found: Evaluation) -> Sequence[str]:
-    from deepfake_lightning.evaluation.robustness.words import threshold_words, worst_words
+    from deepfake_lightning.evaluation.robustness.words import (
+        threshold_words,
+        unmade_words,
+        worst_words,
+    )
 
     one = found.robustness
-    return () if one is None else (*worst_words(one), *threshold_words(one))
+    return () if one is None else (*worst_words(one), *threshold_words(one), *unmade_words(one))
 
 
 def _metrics(found: Evaluation) -> Table:

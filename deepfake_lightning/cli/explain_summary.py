@@ -106,7 +106,7 @@ def print_explanation(console: Console, found: Explanation, folder: Path) -> Non
         deletion, insertion = ([one for item in checked for one in item.checks(kind)]
                                for kind in KINDS)  # fmt: skip
         lines.append(checked_line(deletion, insertion))
-        alike = max(checked, key=lambda item: abs(item.randomised[-1].correlation or 0))
+        alike = max(checked, key=lambda item: item.randomised[-1].strength or 0)
         name = f", most alike in {Path(alike.found.name).name}" if len(checked) > 1 else ""
         lines.append(f"{randomised_line(alike.randomised)}{name}")
     lines += [f"{MEANING}.", f"{PERMITS}."]

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from json import dumps
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -144,11 +145,15 @@ def _with(setting: Setting, progress: Callable[[str, int, int], None]) -> Settin
     return replace(setting, progress=progress)
 
 
-def _once(console: Console, setting: Setting, reason: str | None, fresh: bool, json: bool) -> int:
+def _retrained(console: Console, setting: Setting, reason: str | None, fresh: bool) -> Ended:
     from deepfake_lightning.retraining.loop import retrain as retrained
 
     with steps(console) as progress:
-        found = retrained(_with(setting, progress), reason, fresh=fresh)
+        return retrained(_with(setting, progress), reason, fresh=fresh)
+
+
+def _once(console: Console, setting: Setting, reason: str | None, fresh: bool, json: bool) -> int:
+    found = _retrained(console, setting, reason, fresh)
     _tell(console, found, setting, json)
     refused = found.loop is not None and found.loop.outcome == "refused"
     return REFUSED if refused else 0
@@ -177,12 +182,14 @@ def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
     scheduler.add_job(due.set, "interval", minutes=every)
     signal.signal(signal.SIGTERM, _interrupt)
     scheduler.start()
-    say(console, [f"looking each {every:g} minutes at {setting.environment}; Ctrl-C ends it"])
+    say(console, [f"looking each {every:g} minutes at {setting.environment}; what has not changed "
+                  "is not said again; Ctrl-C ends it"])  # fmt: skip
+    said = ""
     try:
         while True:
             due.wait()
             due.clear()
-            _attempt(console, setting, json)
+            said = _attempt(console, setting, json, said)
     except KeyboardInterrupt:
         say(console, ["ended: what is done of a training is kept, and the next one goes on"])
         return INTERRUPTED
@@ -190,14 +197,35 @@ def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
         scheduler.shutdown(wait=False)
 
 
-def _attempt(console: Console, setting: Setting, json: bool) -> None:
-    """Look once; what fails is said, and looked at again the next time."""
+def _attempt(console: Console, setting: Setting, json: bool, before: str) -> str:
+    """Look once; what fails is said, and looked at again the next time.
+
+    Args:
+        console: for what is said.
+        setting: where and how.
+        json: print each look as JSON.
+        before: what the look before came to: the same is not said again.
+
+    Returns:
+        What this one came to.
+    """
+    from deepfake_lightning.cli import retrain_summary as summary
+
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     try:
-        _once(console, setting, None, False, json)
+        found = _retrained(console, setting, None, False)
+        came_to = summary.in_words(found, setting)
+        if json or came_to != before:
+            say(console, [now])
+            _tell(console, found, setting, json)
     except DeepfakeLightningError as error:
-        say(Console(stderr=True), [f"error: {error}"])
-    except Exception:  # a watch that ends by one fault is a watch that nobody keeps
+        came_to = f"error: {error}"
+        if came_to != before:
+            say(Console(stderr=True), [now, came_to])
+    except Exception as error:  # a watch that ends by one fault is a watch that nobody keeps
+        came_to = repr(error)
         logger.exception("this look failed; the next one is made all the same")
+    return came_to
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -66,6 +66,21 @@ def print_look(console: Console, found: Look, setting: Setting) -> None:
                       '--reason "why"'])  # fmt: skip
 
 
+def in_words(found: Ended, setting: Setting) -> str:
+    """Return in a line what a call came to; the same where nothing has changed.
+
+    Times are left out: how long is to be waited, and when the schedule is due.
+    """
+    if found.loop is not None:
+        return f"loop {found.loop.number}: {found.loop.outcome}"
+    if found.look is None:
+        return ""
+    trigger = found.look.trigger
+    causes = ", ".join(one.kind for one in trigger.causes if one.holds)
+    waits = "waits" if trigger.waits is not None else ""
+    return f"{trigger.observed.version} {causes} {waits} {len(found.look.new.items)}"
+
+
 def print_ended(console: Console, found: Ended, setting: Setting) -> None:
     """Print what a call came to, and what to do next."""
     if found.loop is not None:

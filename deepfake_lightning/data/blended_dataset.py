@@ -19,6 +19,8 @@ from deepfake_lightning.data.transforms import TrainTransform
 from deepfake_lightning.media import read_image, resize
 from deepfake_lightning.schemas import LABELS, Manifest, Preprocess
 
+AUGMENTED = 16
+"""How often a pair is augmented, at most, where a crop has nothing of the mask."""
 Picture = NDArray[np.uint8]
 Sample = dict[str, Tensor]
 
@@ -57,6 +59,9 @@ class PairMaker:
     def pair(self, image: Picture, place: FacePlace, seed: int) -> dict[Side, Shown]:
         """Return both sides of the pair that a real picture (uint8 [H, W, 3]) makes.
 
+        A crop without any of the mask, or with too faint a one, would be a real picture called
+        fake: both sides are augmented again, up to ``AUGMENTED`` times.
+
         Args:
             image: the picture.
             place: of the face in it.
@@ -66,11 +71,16 @@ class PairMaker:
         made = self._blender.pair(resize(image, self._preprocess), place, generator)
         mask = cv2.convertScaleAbs(made.mask, alpha=255)
         masks = {Side.REAL: np.zeros_like(mask), Side.FAKE: mask}
-        after = int(generator.integers(2**31 - 1))
-        return {
-            side: self._augmented(picture, masks[side], np.random.default_rng(after))
-            for side, picture in ((Side.REAL, made.real), (Side.FAKE, made.fake))
-        }
+        for _ in range(AUGMENTED):
+            after = int(generator.integers(2**31 - 1))
+            shown = {
+                side: self._augmented(picture, masks[side], np.random.default_rng(after))
+                for side, picture in ((Side.FAKE, made.fake), (Side.REAL, made.real))
+            }
+            fake, real = shown[Side.FAKE], shown[Side.REAL]
+            if fake.mask.any() and not np.array_equal(fake.image, real.image):
+                break
+        return shown
 
     def _augmented(self, image: Picture, mask: Picture, generator: np.random.Generator) -> Shown:
         if self._augment is None:
@@ -101,6 +111,10 @@ class BlendedFaces(FaceDataset):
         self._masks = masks
         self._made: tuple[tuple[int, int], dict[Side, Shown]] | None = None
 
+    def place(self, index: int) -> FacePlace:
+        """Return where the face of a position is."""
+        return place_of(self._places[index], self.preprocess.margin)
+
     def __getitem__(self, draw: int | PairDraw) -> Sample:  # type: ignore[override]
         """Return one sample, as :class:`~deepfake_lightning.data.dataset.FaceDataset` does.
 
@@ -118,8 +132,7 @@ class BlendedFaces(FaceDataset):
             shown = self._maker.alone(read_image(self.path(index)), seed)
         else:
             if self._made is None or self._made[0] != (index, seed):
-                place = place_of(self._places[index], self.preprocess.margin)
-                pair = self._maker.pair(read_image(self.path(index)), place, seed)
+                pair = self._maker.pair(read_image(self.path(index)), self.place(index), seed)
                 self._made = (index, seed), pair
             shown = self._made[1][side]
         return _labelled(self._sample(index, shown.image), shown, side, masks=self._masks)
@@ -153,6 +166,10 @@ class BlendedClips(ClipDraws):
         self._masks = masks
         self._made: tuple[tuple[int, int, int], dict[Side, Shown]] | None = None
 
+    def place(self, index: int) -> FacePlace:
+        """Return where the face of any position is taken to be."""
+        return self._place
+
     def __getitem__(self, draw: int | PairDraw) -> Sample:  # type: ignore[override]
         """Return one sample, as :class:`BlendedFaces` does; faces are where they usually are.
 
@@ -168,7 +185,7 @@ class BlendedClips(ClipDraws):
             shown = self._maker.alone(picture.image, drawn)
         else:
             if self._made is None or self._made[0] != (index, seed, slot):
-                pair = self._maker.pair(picture.image, self._place, drawn)
+                pair = self._maker.pair(picture.image, self.place(index), drawn)
                 self._made = (index, seed, slot), pair
             shown = self._made[1][side]
         sample = self._sample(found, picture, shown.image)

@@ -143,10 +143,7 @@ class DeepfakeDataModule(LightningDataModule):
             augmentation = Augmentation(**augmentation)
         if isinstance(face_search, dict):
             face_search = from_settings(FaceSearch, {}, **face_search)
-        if isinstance(blending, dict):
-            blending = Blending(**blending)
-        if blending is not None:
-            check_pairs_fit(batch_size, balance)
+        blending = Blending.of(blending)
         if splits is not None:
             check_shares(splits)
         self.save_hyperparameters()
@@ -233,6 +230,8 @@ class DeepfakeDataModule(LightningDataModule):
         return made
 
     def _made(self, split: Split, preprocess: Preprocess) -> FaceDataset | ClipDataset:
+        if split == "train" and self._blending is not None:
+            check_pairs_fit(self.hparams["batch_size"], self.hparams["balance"])
         rows = self._usable_of(split).rows
         source = Source(self.load(), preprocess, self.hparams["face"] == "crop")
         if split != "train":
@@ -287,11 +286,16 @@ class DeepfakeDataModule(LightningDataModule):
 
     def class_counts(self, split: Split = "train") -> NDArray[np.int64]:
         """Return int64 [2]: real and fake pictures of a split; blended ones are counted."""
-        labels = self.dataset(split).labels
-        if split == "train" and self._blending is not None:
-            plan = PairPlan.of(labels, self._blending)
+        plan = self.pair_plan() if split == "train" else None
+        if plan is not None:
             return np.array([plan.pairs + plan.reals, plan.pairs + plan.fakes])
-        return np.bincount(labels, minlength=2)
+        return np.bincount(self.dataset(split).labels, minlength=2)
+
+    def pair_plan(self) -> PairPlan | None:
+        """Return how many pictures, or clips, an epoch shows of what; None without blending."""
+        if self._blending is None:
+            return None
+        return PairPlan.of(self.dataset("train").labels, self._blending)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of ``train``: in an order of its own, augmented, seeded per sample."""

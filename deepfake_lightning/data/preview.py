@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake_lightning.data.blending import FacePlace, SelfBlender
-from deepfake_lightning.data.blending.face_place import face_places, place_of
+from deepfake_lightning.data.blended_dataset import BlendedClips, BlendedFaces
+from deepfake_lightning.data.blending import Blending, SelfBlender, check_pairs_fit
 from deepfake_lightning.data.clips import ClipReader
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
+from deepfake_lightning.data.dataset_choice import Source, train_dataset
 from deepfake_lightning.errors import DataError, MediaError
 from deepfake_lightning.schemas import LABELS
 
@@ -101,17 +102,21 @@ def preview_pairs(data: DeepfakeDataModule, *, count: int, seed: int) -> PairStr
 
     Raises:
         DataError: there is no real face.
+        UsageError: a training would refuse to make pairs.
     """
-    manifest, reader, margin = data.read(), data.reader(), data.preprocess.margin
+    manifest, reader, hparams = data.read(), data.reader(), data.hparams
+    check_pairs_fit(hparams["batch_size"], hparams["balance"])
+    trained = train_dataset(
+        Source(manifest, data.preprocess, hparams["face"] == "crop"), np.arange(len(manifest)),
+        frames=1, augment=None, blending=Blending(),
+    )  # fmt: skip
+    assert isinstance(trained, BlendedFaces | BlendedClips)
     generator, blender = np.random.default_rng(seed), SelfBlender()
     own = manifest.usable() & (manifest.rows["label"] == LABELS["real"]).fillna(False)
     drawn = _others_first(manifest.rows, generator.permutation(np.flatnonzero(own)))
     names, pairs = [], []
     for row, name, image in _pictures(reader, manifest.rows, drawn, count):
-        place = FacePlace.usual(margin)
-        if manifest.rows["media_type"].iloc[row] == "image":
-            place = place_of(face_places(manifest, np.array([row]), margin)[0], margin)
-        pairs.append(blender.pair(image, place, generator))
+        pairs.append(blender.pair(image, trained.place(row), generator))
         names.append(name)
     if not pairs:
         raise DataError(

@@ -40,7 +40,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class FramePicture:
-    """A picture that is a frame of a clip, or a face in one, as a manifest lists them.
+    """A picture that is a frame of a clip, or a face in a clip or picture, as manifests list them.
 
     Attributes:
         path: its file.

@@ -32,15 +32,15 @@ KNOWN = ("video_id", "group_id", "dataset", "method", "compression", "label")
 
 @dataclass(frozen=True)
 class Item:
-    """A picture, a clip, or several pictures of one clip.
+    """A picture, a clip, or several pictures of one: frames of a clip, or faces cut out of either.
 
     Attributes:
         name: what it is called; no two of an archive are called the same.
-        media_type: a clip of which there are pictures is a video.
+        media_type: frames of a clip are a video; faces cut out of a picture are an image.
         pictures: its file or files.
         paths: what a predictions table calls them.
         known: what is known of it, by the names of :data:`KNOWN`.
-        is_frames: there are pictures of a clip, and not its file.
+        is_frames: there are frames or faces of it, and not its file.
         already_cropped: they show one face each; None: as the detector takes pictures.
         is_listed: it is of a data set with labels (a manifest, an index, folders real and fake).
         status: what an extraction has found: ``no_face`` or ``unreadable``; None: to be scored.
@@ -123,7 +123,7 @@ class _Part:
         return str(self._columns["video_id"][self._order[self._starts[place]]])
 
     def key(self, place: int) -> tuple[str, bool]:
-        """Return the first file of an item, and whether it is a picture of a clip."""
+        """Return the first file of an item, and whether it is a frame, or a face, of it."""
         first = self._order[self._starts[place]]
         path = self._root / str(self._columns["path"][first])
         return str(path.absolute()), bool(self._framed[first])
@@ -161,8 +161,8 @@ def _groups(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows in the order of their items, and where each item begins, and the end.
 
-    Items stand in the order of their first rows. Pictures of one clip are one item, in the order
-    of tracks and frames.
+    Items stand in the order of their first rows. Frames of one clip, or faces of one
+    picture, are one item, in the order of tracks and frames.
     """
     count = len(rows)
     _, first, item = np.unique(keys, return_index=True, return_inverse=True)

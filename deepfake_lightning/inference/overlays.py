@@ -52,7 +52,8 @@ def _safe(part: str) -> str:
 def write_overlay(
     path: Path, item: Item, found: Assessment, calibration: ItemCalibration | None = None
 ) -> None:
-    """Draw an item: a picture as it is, of a clip the frames with the highest scores, in order.
+    """Draw an item: a picture as it is, of a clip the frames with the highest scores, in order; of
+    one of which there are faces alone, these.
 
     What is indicated is said of each face that is followed. Nothing is written where none of the
     frames can be read by itself.
@@ -67,7 +68,7 @@ def write_overlay(
         MediaError: it cannot be read any more.
     """
     if item.is_frames:
-        data = _drawn(_pictures(item, found), "video", found, calibration)
+        data = _drawn(_pictures(item, found), True, found, calibration)
     else:
         data = draw_media(item.pictures[0].path, item.media_type or "image", found, calibration)
     if data:
@@ -89,15 +90,16 @@ def draw_media(
         MediaError: it cannot be read any more.
     """
     shown = _clip(source, found) if kind == "video" else _picture(source, found)
-    return _drawn(shown, kind, found, calibration)
+    return _drawn(shown, kind == "video", found, calibration)
 
 
 def _drawn(
     shown: Iterator[Shown],
-    kind: MediaType,
+    on_sheet: bool,
     found: Assessment,
     calibration: ItemCalibration | None,
 ) -> bytes:
+    """Return a JPEG of what is shown: several pictures on a sheet, or the first alone."""
     said = {each.track: verdict(each.logit, calibration) for each in found.tracks}
     drawn = [
         (draw_faces(image, faces,
@@ -107,7 +109,7 @@ def _drawn(
     ]  # fmt: skip
     if not drawn:
         return b""
-    if kind == "image":
+    if not on_sheet:
         image = _within_limit(drawn[0][0])
     else:
         image = sheet([image for image, _ in drawn], [text for _, text in drawn], _title(found))
@@ -146,7 +148,7 @@ def _clip(source: Path | bytes, found: Assessment) -> Iterator[Shown]:
 
 
 def _pictures(item: Item, found: Assessment) -> Iterator[Shown]:
-    """Yield the pictures of a clip of which there are pictures alone."""
+    """Yield the pictures of an item of which there are frames, or faces cut out, alone."""
     groups = _best(found, lambda face: face.picture)
     for key, faces in groups.items():
         yield read_image(item.pictures[key].path), faces, _caption(faces)

@@ -81,7 +81,7 @@ def score_item(
     stages: StageClock | None = None,
     *,
     alter: Alter | None = None,
-    content: bytes | None = None,
+    content: Path | bytes | None = None,
 ) -> Assessment:
     """Return what an engine says of an item.
 

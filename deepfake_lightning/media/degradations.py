@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 
+from deepfake_lightning.errors import DegradationError, MediaError
 from deepfake_lightning.media.degrading import (
     Picture,
     blur,
@@ -27,8 +29,12 @@ from deepfake_lightning.media.degrading import (
 from deepfake_lightning.media.h264 import recode
 
 Change = Callable[[Picture, np.random.Generator], Picture]
+ChangeClip = Callable[[Path | bytes, Path, Sequence[int]], Path]
+"""Encodes a clip anew into a new file in a folder, by the seed of its item."""
 Alter = Callable[[Picture, int], Picture]
 """Changes a decoded picture, or a frame of a clip, of which it is told the number."""
+
+_FILE = "degraded.mp4"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Degradation:
     family: str
     words: str
     picture: Change | None = None
-    clip: Callable[[Path | bytes, Sequence[int]], bytes] | None = None
+    clip: ChangeClip | None = None
     by_frame: bool = False
 
     def applies(self, is_clip: bool) -> bool:
@@ -56,20 +62,25 @@ class Degradation:
         return self.picture is not None or (is_clip and self.clip is not None)
 
     def of(
-        self, source: Path | bytes, is_clip: bool, seed: Sequence[int]
-    ) -> tuple[bytes | None, Alter | None]:
+        self, source: Path | bytes, is_clip: bool, seed: Sequence[int], folder: Path
+    ) -> tuple[Path | None, Alter | None]:
         """Return what is to be scored of an item: another file, or a change of what is decoded.
 
         Args:
             source: its file.
             is_clip: that is a clip.
             seed: of the item; all severities of a family draw the same.
+            folder: for the other file, and what is on the way to it; empty.
 
         Raises:
-            MediaError: the clip cannot be read.
+            DegradationError: the clip cannot be encoded anew. The change raises it where it cannot
+                be made.
         """
         if is_clip and self.clip is not None:
-            return self.clip(source, seed), None
+            try:
+                return self.clip(source, folder, seed), None
+            except MediaError as error:
+                raise _unmade(error) from error
         return None, self.alter(seed)
 
     def alter(self, seed: Sequence[int]) -> Alter:
@@ -79,9 +90,17 @@ class Degradation:
 
         def change(image: Picture, number: int) -> Picture:
             drawn = [*seed, number] if self.by_frame else [*seed]
-            return picture(image, np.random.default_rng(drawn))
+            try:
+                return picture(image, np.random.default_rng(drawn))
+            except (MediaError, cv2.error) as error:
+                raise _unmade(error) from error
 
         return change
+
+
+def _unmade(error: Exception) -> DegradationError:
+    """Return an error that nobody takes for one of media: those are the detector's to stand."""
+    return DegradationError(error.what if isinstance(error, MediaError) else f"OpenCV: {error}")
 
 
 def _plain(change: Callable[[Picture, float], Picture], severity: float) -> Change:
@@ -100,23 +119,26 @@ def _jpeg(quality: int) -> Degradation:
 
 
 def _h264(crf: int) -> Degradation:
-    return Degradation(f"h264_{crf}", "h264", f"H.264, CRF {crf}",
-                       clip=lambda source, _: recode(source, crf))  # fmt: skip
+    def encode(source: Path | bytes, folder: Path, seed: Sequence[int]) -> Path:
+        return recode(source, folder / _FILE, crf)
+
+    return Degradation(f"h264_{crf}", "h264", f"H.264, CRF {crf}", clip=encode)
 
 
-def _messenger_clip(source: Path | bytes, seed: Sequence[int]) -> bytes:
-    return recode(source, 30, partial(downscale, factor=0.5))
+def _messenger_clip(source: Path | bytes, folder: Path, seed: Sequence[int]) -> Path:
+    return recode(source, folder / _FILE, 30, partial(downscale, factor=0.5))
 
 
 def _social_picture(image: Picture, generator: np.random.Generator) -> Picture:
     return jpeg(downscale(crop(jpeg(image, 80), 0.06, generator), 0.75), 70)
 
 
-def _social_clip(source: Path | bytes, seed: Sequence[int]) -> bytes:
+def _social_clip(source: Path | bytes, folder: Path, seed: Sequence[int]) -> Path:
     def cut(image: Picture) -> Picture:
         return downscale(crop(image, 0.06, np.random.default_rng([*seed])), 0.75)
 
-    return recode(recode(source, 23), 28, cut)
+    first = recode(source, folder / f"first-{_FILE}", 23)
+    return recode(first, folder / _FILE, 28, cut)
 
 
 _ALL = (

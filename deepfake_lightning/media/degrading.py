@@ -5,11 +5,17 @@ Pictures are uint8 [H, W, 3], RGB, of any size, and stay so. What the size chang
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake_lightning.errors import MediaError
+
 Picture = NDArray[np.uint8]
+
+_STRIPE = 256  # rows that are floats at a time: of a whole picture they are 50 bytes a pixel
 
 
 def jpeg(image: Picture, quality: int) -> Picture:
@@ -26,9 +32,20 @@ def jpeg(image: Picture, quality: int) -> Picture:
 
 
 def jpeg_bytes(image: Picture, quality: int) -> bytes:
-    """Return the file that :func:`jpeg` decodes."""
+    """Return the file that :func:`jpeg` decodes.
+
+    Raises:
+        MediaError: JPEG cannot hold it: a side has more than 65,500 pixels.
+    """
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+    try:
+        done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:
+        done = False
+    if not done:
+        height, width = image.shape[:2]
+        raise MediaError(f"{width:,} x {height:,} pixels cannot be written as JPEG")
+    return bytes(data)
 
 
 def downscale(image: Picture, factor: float) -> Picture:
@@ -45,8 +62,11 @@ def blur(image: Picture, sigma: float) -> Picture:
 
 def noise(image: Picture, sigma: float, generator: np.random.Generator) -> Picture:
     """Add white Gaussian noise of ``sigma`` grey levels, each channel its own."""
-    grain = generator.standard_normal(image.shape, np.float32)
-    return _rounded(image + np.float32(sigma) * grain)
+
+    def add(stripe: Picture) -> NDArray[np.float32]:
+        return stripe + np.float32(sigma) * generator.standard_normal(stripe.shape, np.float32)
+
+    return _by_stripes(image, add)
 
 
 def colour(image: Picture, strength: float, generator: np.random.Generator) -> Picture:
@@ -60,10 +80,14 @@ def colour(image: Picture, strength: float, generator: np.random.Generator) -> P
     """
     exposure, warmth, saturation = generator.choice([-1.0, 1.0], 3)
     gain = 1 + strength * (exposure + 0.4 * warmth * np.array([1.0, 0.0, -1.0]))
-    lit = image * gain.astype(np.float32)
-    grey = lit @ np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
-    vivid = grey[..., None] + np.float32(1 + strength * saturation) * (lit - grey[..., None])
-    return _rounded(vivid)
+    luma = np.array([0.299, 0.587, 0.114], np.float32)  # of ITU-R BT.601
+
+    def shift(stripe: Picture) -> NDArray[np.float32]:
+        lit = stripe * gain.astype(np.float32)
+        grey = (lit @ luma)[..., None]
+        return np.asarray(grey + np.float32(1 + strength * saturation) * (lit - grey), np.float32)
+
+    return _by_stripes(image, shift)
 
 
 def crop(image: Picture, share: float, generator: np.random.Generator) -> Picture:
@@ -76,5 +100,10 @@ def crop(image: Picture, share: float, generator: np.random.Generator) -> Pictur
     return np.ascontiguousarray(image[at[0], at[1]])
 
 
-def _rounded(levels: NDArray[np.float32]) -> Picture:
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+def _by_stripes(image: Picture, change: Callable[[Picture], NDArray[np.float32]]) -> Picture:
+    """Return a picture changed stripe by stripe, from the top, and rounded."""
+    out = np.empty_like(image)
+    for top in range(0, len(image), _STRIPE):
+        levels = change(image[top : top + _STRIPE])
+        out[top : top + _STRIPE] = np.clip(np.rint(levels), 0, 255)
+    return out

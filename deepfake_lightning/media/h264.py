@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +11,16 @@ import av
 import cv2
 import numpy as np
 
+from deepfake_lightning.errors import MediaError, MediaLimitError
 from deepfake_lightning.media.degrading import Picture
 from deepfake_lightning.media.limits import VIDEO_LIMITS, Limits
 from deepfake_lightning.media.video import open_video
 
 PRESET = "veryfast"
 """Of x264. Slower ones give smaller files of about the same look at the same rate factor."""
+
+MOST_BYTES = 1 << 30
+"""Of a clip that is encoded anew: several lie on the disk for temporary files at a time."""
 
 _MILLISECOND = Fraction(1, 1000)
 
@@ -59,24 +62,32 @@ def write_h264(
 
 def recode(
     source: Path | bytes,
+    target: Path,
     crf: int,
     change: Callable[[Picture], Picture] | None = None,
     *,
     limits: Limits = VIDEO_LIMITS,
-) -> bytes:
-    """Return a clip encoded anew: all of its frames, upright, shown when they were.
+    most_bytes: int = MOST_BYTES,
+) -> Path:
+    """Encode a clip anew: all of its frames, upright, shown when they were.
 
     Sides that are odd lose a row or column, since colours are stored for two by two pixels. Sound
     is left out. Frames that are damaged are, too.
 
     Args:
         source: the clip.
+        target: the file to write.
         crf: constant rate factor, see :func:`write_h264`.
         change: of each frame, before it is encoded; it gives frames of one size.
         limits: of the clip.
+        most_bytes: that the file may have, or a frame more.
+
+    Returns:
+        the file.
 
     Raises:
-        MediaError: it cannot be read, or is over a limit.
+        MediaError: it cannot be read, is or becomes larger than may be, or cannot be encoded:
+            x264 takes no side of more than 16,384 pixels.
     """
     with open_video(source, limits) as video:
 
@@ -89,13 +100,22 @@ def recode(
                     image = np.asarray(cv2.resize(image, size), np.uint8)
                 at = max(frame.timestamp_ms, free)  # no two at one time
                 free = at + 1
+                if target.exists() and target.stat().st_size > most_bytes:
+                    raise MediaLimitError(f"{_name(source)} takes over {most_bytes:,} bytes as"
+                                          " H.264")  # fmt: skip
                 yield at, image
 
         seconds = max(video.info.seconds, 1e-3)
         fps = min(max(1, round(video.info.frames / seconds)), 240)
-        out = io.BytesIO()
-        write_h264(out, frames(), crf=crf, fps=fps)
-        return out.getvalue()
+        try:
+            write_h264(target, frames(), crf=crf, fps=fps)
+        except av.FFmpegError as error:
+            raise MediaError(f"{_name(source)} cannot be encoded as H.264: {error}") from error
+        return target
+
+
+def _name(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else "the clip"
 
 
 def _even(image: Picture) -> Picture:

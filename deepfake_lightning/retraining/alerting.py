@@ -1,7 +1,7 @@
 """What becomes of loops, told through the channels of the alerts: one alert an environment.
 
-It fires where a loop fails or is refused, is told again with each further one, and is over when a
-loop comes to its end.
+It fires where a loop fails or its version is refused, is told again with each further one, and is
+over when a loop comes to its end. That there is nothing new to learn from is no alert.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def tell(workspace: Workspace, loop: LoopRecord, *, now_us: int) -> None:
         if loop.outcome == "done":
             says = f"loop {loop.number}: {loop.version} came of {loop.base}"
             end(workspace, RULE, loop.environment, says, now_us=now_us)
-        else:
+        elif loop.outcome == "failed" or loop.version is not None:
             report(workspace, _incident(loop), now_us=now_us)
 
 
@@ -51,7 +51,7 @@ def _incident(loop: LoopRecord) -> Incident:
     return Incident(
         RULE, loop.environment,
         f"loop {loop.number}, which trains {loop.base} again, {what} at the step {loop.step}: "
-        f"{loop.note}; what serves goes on",
+        f"{loop.note.partition(chr(10))[0]}; what serves goes on",
         use, loop.environment,
     )  # fmt: skip
 

@@ -76,7 +76,8 @@ def merge(
         progress: told what is done, how much of it, and how much there is.
 
     Raises:
-        DataError: the parent's scored splits would not be what they were.
+        DataError: the parent's scored splits would not be what they were, or most of its files are
+            gone.
         StorageError: the disk refused.
     """
     fresh, left_out = without_copies(rows, folder, base, workers=workers, progress=progress)
@@ -84,7 +85,9 @@ def merge(
     groups = _named(fresh, name)
     held_out = np.array([in_slice(one, share) for one in groups], bool) & ~seen
     scored = base.rows["split"].isin(SCORED_SPLITS).fillna(False).to_numpy(bool)
-    kept = base.rows[scored | _files_there(base)]
+    there = _files_there(base)
+    _check_files(base, there)
+    kept = base.rows[scored | there]
     own = fresh.assign(
         path=[f"{name}/{path}" for path in fresh["path"]],
         group_id=groups, split=np.where(held_out, SLICE_SPLIT, "train"),
@@ -146,6 +149,17 @@ def _files_there(base: Manifest) -> NDArray[np.bool_]:
     """Return which rows of a manifest have their file: what was erased since has none."""
     there = {path: (base.root / path).exists() for path in base.rows["path"].unique()}
     return np.array([there[path] for path in base.rows["path"]], bool)
+
+
+def _check_files(base: Manifest, there: NDArray[np.bool_]) -> None:
+    """Refuse to train on what is left where most is gone: a disk is missing, nobody erased it."""
+    gone = int((~there).sum())
+    if gone > len(there) / 2:
+        raise DataError(
+            f"{gone:,} of the {len(there):,} files that {base.origin} lists are gone",
+            why="a version that is trained on what is left would forget all else",
+            next_step=f"mount the disk, or copy them back to {base.root}",
+        )
 
 
 def _view(folder: Path, base: Manifest, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from deepfake_lightning.registry import Entry, Registry, Wish
 from deepfake_lightning.retraining.collecting import find_new, take_media
 from deepfake_lightning.retraining.erasing import MEDIA, gone, remove
-from deepfake_lightning.retraining.new_items import items_of
-from deepfake_lightning.retraining.record import COLLECTED, Step
+from deepfake_lightning.retraining.new_items import NewItems, items_of
+from deepfake_lightning.retraining.policy import RetrainPolicy
+from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops, Step
 from deepfake_lightning.retraining.work import Refused, Work
 from deepfake_lightning.storage import file_hash, write_json
 
@@ -28,6 +30,10 @@ def collect(work: Work) -> dict[str, Any]:
     write_json(work.folder / COLLECTED, {"schema": 1, **record})
     if not taken.items:
         raise Refused("there is nothing new to learn from: no labelled media that are not known")
+    before = _same(work, taken)
+    if before is not None:
+        raise Refused(f"there is nothing new to learn from: {before.version} came of the same media"
+                      f" in loop {before.number}")  # fmt: skip
     return {name: record[name] for name in ("counts", "left_out")} | {
         "items": len(taken.items), "held": [one["client"] for one in record["clients"]
                                             if one["held"]]}  # fmt: skip
@@ -35,8 +41,6 @@ def collect(work: Work) -> dict[str, Any]:
 
 def merge(work: Work) -> dict[str, Any]:
     """Cut faces out, leave copies out, and write the data of the training."""
-    import json
-
     from deepfake_lightning.bundle import load_bundle
     from deepfake_lightning.retraining.cutting import cut
     from deepfake_lightning.retraining.merging import merge as merged
@@ -66,7 +70,8 @@ def train(work: Work) -> dict[str, Any]:
 
     found = trained(
         work.base, work.policy.train, work.folder / DATA, work.folder, work.workspace,
-        work.record.name, environ=work.environ, progress=work.progress,
+        work.record.name, new_fakes=work.record.result("merge")["train"]["fake"],
+        environ=work.environ, progress=work.progress,
     )  # fmt: skip
     plain = {**asdict(found), "run": found.run.name, "checkpoint": found.checkpoint.name}
     return {**plain, "experiment": found.run.parent.name, "sha256": file_hash(found.checkpoint)}
@@ -139,6 +144,22 @@ def drop_erased(work: Work) -> int:
     if work.log is None or not names:
         return 0
     return remove(work.folder, gone(work.log, names))
+
+
+def _same(work: Work, taken: NewItems) -> LoopRecord | None:
+    """Return a loop that has learnt the same from the same; a person may want that again."""
+    if work.record.trigger["observed"]["by_hand"] is not None:
+        return None
+    loops, mine = Loops(work.workspace), {(one.key, one.label) for one in taken.items}
+    for one in reversed(loops.all(work.record.environment)):
+        policy = RetrainPolicy.model_validate(one.trigger["policy"])
+        path = loops.folder(one.number) / COLLECTED
+        if (one.outcome, one.base) != ("done", work.base.version) or not path.is_file():
+            continue
+        found = items_of(json.loads(path.read_text("utf-8")))
+        if policy.train == work.policy.train and {(its.key, its.label) for its in found} == mine:
+            return one
+    return None
 
 
 def _registered(registry: Registry, made: Mapping[str, Any]) -> Entry | None:

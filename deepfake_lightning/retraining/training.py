@@ -22,6 +22,7 @@ from deepfake_lightning.retraining.work import Progress
 from deepfake_lightning.storage import RUN_RECORD, Workspace, atomic_write, lock
 
 CONFIG = "fit.yaml"
+_RATIO = "data.blending.ratio"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Trained:
     warm_start: bool
 
 
-def configuration(base: Base, how: Train, data: Path, workspace: Workspace, name: str) -> str:
+def configuration(
+    base: Base, how: Train, data: Path, workspace: Workspace, name: str, new_fakes: int = 0
+) -> str:
     """Return what is trained, as YAML for ``fit``: the base's training with other data.
 
     Args:
@@ -54,6 +57,10 @@ def configuration(base: Base, how: Train, data: Path, workspace: Workspace, name
         data: the merged manifest.
         workspace: where it goes.
         name: of its folder.
+        new_fakes: among the new items that are to be trained on.
+
+    Raises:
+        UsageError: it would leave the new fakes out, and nobody has said so.
     """
     config = json.loads(json.dumps(base.config, default=str))
     for key in ("ckpt_path", "weights_only"):
@@ -66,9 +73,24 @@ def configuration(base: Base, how: Train, data: Path, workspace: Workspace, name
         place = config
         *groups, last = flag.split(".")
         for group in groups:
-            place = place.setdefault(group, {})
+            if not isinstance(place.get(group), dict):
+                place[group] = {}
+            place = place[group]
         place[last] = value
+    if _RATIO not in how.flags:
+        _check_fakes(base, config["data"].get("blending"), new_fakes)
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def _check_fakes(base: Base, blending: Mapping[str, Any] | None, new_fakes: int) -> None:
+    """Refuse to leave out what was reviewed: fakes that are made of real faces are all it uses."""
+    if new_fakes and blending is not None and not blending.get("ratio"):
+        raise UsageError(
+            f"{new_fakes:,} new items are fakes, and the training of {base.version} uses none",
+            why="data.blending.ratio is 0: it is shown real faces, and fakes made of them alone",
+            next_step=f"set {_RATIO} in train.flags of retraining/policy/retrain.yaml (as "
+            f"configs/retrain.yaml), e.g. train: {{flags: {{{_RATIO}: 1.0}}}}; 0 leaves them out",
+        )
 
 
 def train(
@@ -79,6 +101,7 @@ def train(
     workspace: Workspace,
     name: str,
     *,
+    new_fakes: int = 0,
     environ: Mapping[str, str] | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Trained:
@@ -91,6 +114,7 @@ def train(
         folder: of the loop: configuration and log.
         workspace: where the training's folder goes.
         name: of that folder.
+        new_fakes: among the new items that are to be trained on.
         environ: variables that the process has beside those of this one.
         progress: told what is done, how much of it, and how much there is.
 
@@ -105,7 +129,7 @@ def train(
     found = _trained(run, how)
     if found is not None:
         return found
-    args = _arguments(base, how, data, folder, workspace, run)
+    args = _arguments(base, how, data, folder, workspace, run, new_fakes)
     run_job(Job.of(args, _warm(base, how), folder), folder, environ or {}, progress)
     found = _trained(run, how)
     if found is None:
@@ -117,14 +141,21 @@ def train(
 
 
 def _arguments(
-    base: Base, how: Train, data: Path, folder: Path, workspace: Workspace, run: Path
+    base: Base,
+    how: Train,
+    data: Path,
+    folder: Path,
+    workspace: Workspace,
+    run: Path,
+    new_fakes: int,
 ) -> list[str]:
     last = run / "checkpoints" / "last.ckpt"
     if last.is_file():
         return ["--ckpt_path", str(last)]
+    asked = configuration(base, how, data, workspace, run.name, new_fakes)
     shutil.rmtree(run, ignore_errors=True)  # interrupted before there was a checkpoint
     with atomic_write(folder / CONFIG, "w") as file:
-        file.write(configuration(base, how, data, workspace, run.name))
+        file.write(asked)
     return ["--config", str(folder / CONFIG)]
 
 

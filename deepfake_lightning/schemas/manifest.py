@@ -142,7 +142,8 @@ class Manifest:
         """Return what each row's item is, object [rows]: ``video`` or ``image``.
 
         Frames of a clip are a video. Faces that were cut out of a picture have no frame number,
-        and each has a track of its own: they are an image.
+        and each has a track of its own: they are an image. Faces that were cut out of clips so
+        need frame numbers: without them, each in a track of its own, they are taken for images.
         """
         rows, framed = self.rows, self.framed()
         seen_again = rows.duplicated(["video_id", "track_id"], keep=False)

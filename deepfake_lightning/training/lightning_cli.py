@@ -289,8 +289,10 @@ class TrainingCLI(LightningCLI):
         return next((one for one in callbacks if isinstance(one, kind)), None)
 
     def _known_keys(self) -> list[str]:
-        parser = next(iter(self._subcommand_parsers.values()))
-        return list(parser.get_defaults(skip_validation=True).keys(branches=True))
+        # Lightning makes them while it parses, and arguments may be wrong before that.
+        parsers = getattr(self, "_subcommand_parsers", {})
+        found = [one.get_defaults(skip_validation=True) for one in list(parsers.values())[:1]]
+        return [key for defaults in found for key in defaults.keys(branches=True)]
 
 
 def _last_checkpoint() -> ModelCheckpoint:

@@ -22,6 +22,7 @@ from deepfake_lightning.callbacks import (
     TrialPruning,
 )
 from deepfake_lightning.data.audit import check_before_training
+from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.storage import RUN_RECORD, write_json
 from deepfake_lightning.training.lightning_cli import CheckData, TrainingCLI
@@ -181,6 +182,12 @@ def _ending(trainer: Trainer, interrupted: bool) -> tuple[str, str]:
     return "finished", f"stopped after {trainer.global_step} steps"
 
 
+def _blending(data: DeepfakeDataModule) -> dict[str, Any] | None:
+    """Return what an epoch shows where fakes are made: ``counts`` are what the data hold."""
+    plan = data.pair_plan()
+    return None if plan is None else {**data.hparams["blending"], **plan._asdict()}
+
+
 def _record(cli: TrainingCLI, result: RunResult, started: datetime) -> dict[str, Any]:
     """Return what ``run.json`` says: the result and where it comes from."""
     manifest = cli.datamodule.load()
@@ -201,6 +208,7 @@ def _record(cli: TrainingCLI, result: RunResult, started: datetime) -> dict[str,
             "origin": str(manifest.origin),
             "content_hash": manifest.content_hash(),
             "counts": manifest.counts(),
+            "blending": _blending(cli.datamodule),
             "unreadable": {manifest.rows["path"].iloc[row]: fault
                            for row, fault in cli.datamodule.damaged.items()},
         },

@@ -11,7 +11,8 @@ Two questions, on the test split of a folder of real and fake face crops with ``
   whose logit the blending raised by 1 or more: a map cannot point at what a network did not notice;
 - **faithfulness**: deletion and insertion on fakes that the detector finds (score above 0.5).
 
-Intervals are 95 % bootstrap intervals over faces::
+Intervals are 95 % bootstrap intervals over groups (``group`` of the index: pictures of one person
+or clip say much the same), and over pictures where the index names none::
 
     python scripts/bench/explanation.py --data FOLDER --bundle mlops/registry/models/v1.0.0
 """
@@ -46,22 +47,27 @@ from deepfake_lightning.metrics import auroc, sigmoid
 METHODS: tuple[Method, ...] = ("gradcam", "occlusion")
 NOTICED = 1.0
 """By how much blending has to raise a logit."""
-_MARGIN = 1.05  # side of these crops over the longer side of the face's box
+SELECTED = ", selected by the logit's rise"
 Floats = NDArray[np.float32]
+Groups = NDArray[np.int64]
 
 
-def pictures(data: Path, label: int, number: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Return some pictures of the test split, uint8 [H, W, 3] each, drawn at random."""
+def pictures(
+    data: Path, label: int, number: int, seed: int
+) -> tuple[list[NDArray[np.uint8]], Groups]:
+    """Return pictures of the test split, uint8 [H, W, 3], drawn at random, and their groups."""
     rows = pd.read_csv(data / "index.csv").query(f"split == 'test' and label == {label}")
     drawn = rows.sample(min(number, len(rows)), random_state=seed)
-    return [read_image(data / path) for path in drawn["path"]]
+    named = drawn["group" if "group" in drawn else "path"]
+    names = named.fillna(drawn["path"]).astype(str)
+    return [read_image(data / path) for path in drawn["path"]], pd.factorize(names)[0]
 
 
 def blended(
-    faces: Sequence[NDArray[np.uint8]], explainer: Explainer, seed: int
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return real and blended inputs, float32 [N, 3, S, S], and masks, bool [N, S, S]."""
-    blender, place = SelfBlender(), FacePlace.usual(_MARGIN)
+    faces: Sequence[NDArray[np.uint8]], explainer: Explainer, seed: int, margin: float
+) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.int64]]:
+    """Return real and blended inputs, float32 [N, 3, S, S], masks, bool [N, S, S], and of which."""
+    blender, place = SelfBlender(), FacePlace.usual(margin)
     preprocess = explainer.engine.preprocess
     made = []
     for number, face in enumerate(faces):
@@ -70,23 +76,32 @@ def blended(
         mask = cv2.resize(pair.mask, size, interpolation=cv2.INTER_AREA)
         if mask.max() > 0:
             real, fake = (to_input(resize(one, preprocess), preprocess) for one in pair[:2])
-            made.append((real, fake, mask > mask.max() / 2))
-    reals, fakes, masks = zip(*made, strict=True)
-    return np.stack(reals), np.stack(fakes), np.stack(masks)
+            made.append((real, fake, mask > mask.max() / 2, number))
+    if not made:
+        raise SystemExit("no face could be blended: are there real ones in the test split?")
+    reals, fakes, masks, numbers = zip(*made, strict=True)
+    return np.stack(reals), np.stack(fakes), np.stack(masks), np.array(numbers)
 
 
-def mean(values: Sequence[float | None], seed: int = 0) -> tuple[float, float, float]:
-    """Return the mean of what is defined, and the ends of its interval."""
-    known = np.array([value for value in values if value is not None], float)
-    draws = np.random.default_rng(seed).choice(known, (2000, len(known))).mean(axis=1)
-    return float(known.mean()), *(float(end) for end in np.quantile(draws, (0.025, 0.975)))
+def mean(
+    values: Sequence[float | None], groups: Groups, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return the mean of what is defined, and the ends of its interval, drawn by group."""
+    pairs = zip(values, groups.tolist(), strict=True)
+    known, of = zip(*((value, group) for value, group in pairs if value is not None), strict=True)
+    codes = np.unique(of, return_inverse=True)[1]
+    sums, counts = np.bincount(codes, known), np.bincount(codes)
+    draws = np.random.default_rng(seed).integers(len(sums), size=(2000, len(sums)))
+    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(np.mean(known)), float(low), float(high)
 
 
-def shown(values: Sequence[float | None]) -> str:
+def shown(values: Sequence[float | None], groups: Groups) -> str:
     """Return ``0.42 (0.38-0.46)``."""
     if not any(value is not None for value in values):
         return "undefined"
-    middle, low, high = mean(values)
+    middle, low, high = mean(values, groups)
     return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
@@ -98,10 +113,11 @@ def overlaps(explainer: Explainer, fakes: Floats, masks: NDArray[np.bool_]) -> l
     ]
 
 
-def overlap_rows(name: str, found: Sequence[Overlap]) -> list[str]:
+def overlap_rows(name: str, found: Sequence[Overlap], groups: Groups) -> list[str]:
     """Return a row of the table."""
-    return [name, str(len(found)), shown([float(one.hit) for one in found]),
-            shown([one.energy for one in found]), shown([one.iou for one in found])]  # fmt: skip
+    return [name, str(len(found)), shown([float(one.hit) for one in found], groups),
+            shown([one.energy for one in found], groups),
+            shown([one.iou for one in found], groups)]  # fmt: skip
 
 
 def checked(explainer: Explainer, fakes: Floats, seed: int) -> list[tuple[Faithfulness, ...]]:
@@ -122,19 +138,23 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--faces", type=int, default=200, help="that are blended")
     parser.add_argument("--checked", type=int, default=40, help="fakes for the second; 0: none")
+    parser.add_argument("--margin", type=float, default=1.05,
+                        help="side of the crops over the longer side of a face's box")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     explainers = {
         method: open_explainer(EngineSource(args.bundle), method=method) for method in METHODS
     }
     first = explainers["gradcam"]
-    faces = pictures(args.data, 0, args.faces, args.seed)
-    reals, fakes, masks = blended(faces, first, args.seed)
+    faces, named = pictures(args.data, 0, args.faces, args.seed)
+    reals, fakes, masks, numbers = blended(faces, first, args.seed, args.margin)
+    groups = named[numbers]
     before, after = first.heat.logits(reals), first.heat.logits(fakes)
     noticed = after - before >= NOTICED
     area = auroc(np.append(before, after), np.repeat([0, 1], len(before)))
     print(
-        f"{len(fakes)} blended faces; real against blended: AUROC {area:.3f}; the logit rose by "
+        f"{len(fakes)} blended faces of {len(np.unique(groups))} groups; "
+        f"real against blended: AUROC {area:.3f}; the logit rose by "
         f"{NOTICED:g} or more for {noticed.sum()}, by {np.mean(after - before):+.2f} on average"
     )
     size = fakes.shape[-1]
@@ -144,11 +164,12 @@ def main() -> None:
     of_method = {
         method: overlaps(explainer, fakes, masks) for method, explainer in explainers.items()
     }
-    for subset, chosen in (("", np.ones(len(fakes), bool)), (", noticed", noticed)):
-        for method, found in (*of_method.items(), ("centre", centre)):
-            part = [one for one, taken in zip(found, chosen, strict=True) if taken]
-            table.append(overlap_rows(f"{method}{subset}", part))
-        shares = shown([one.share for one, taken in zip(centre, chosen, strict=True) if taken])
+    for subset, chosen in (("", np.ones(len(fakes), bool)), (SELECTED, noticed)):
+        for method, lies in (*of_method.items(), ("centre", centre)):
+            part = [one for one, taken in zip(lies, chosen, strict=True) if taken]
+            table.append(overlap_rows(f"{method}{subset}", part, groups[chosen]))
+        shares = shown([one.share for one, taken in zip(centre, chosen, strict=True) if taken],
+                       groups[chosen])  # fmt: skip
         table.append([f"no knowledge{subset}", str(chosen.sum()), shares, shares, ""])
     print_table(table)
     result["overlap"] = table[1:]
@@ -156,9 +177,13 @@ def main() -> None:
     if not args.checked:
         return print_json("explanation", result)
     preprocess = first.engine.preprocess
-    known = pictures(args.data, 1, 3 * args.checked, args.seed)
-    inputs = np.stack([to_input(resize(face, preprocess), preprocess) for face in known])
-    inputs = inputs[first.heat.logits(inputs) > 0][: args.checked]
+    known, named = pictures(args.data, 1, 3 * args.checked, args.seed)
+    found = [to_input(resize(face, preprocess), preprocess) for face in known]
+    detected = np.flatnonzero(first.heat.logits(np.array(found)) > 0)[: args.checked]
+    if not len(detected):
+        print(f"none of {len(known)} fakes has a score above 0.5: there is nothing to take away")
+        return print_json("explanation", {**result, "faithfulness": []})
+    inputs, groups = np.stack([found[at] for at in detected]), named[detected]
     table = [["map", "faces", "curve", "map", "centre", "random", "beats random", "beats centre"]]
     for method, explainer in explainers.items():
         pairs = checked(explainer, inputs, args.seed)
@@ -166,7 +191,7 @@ def main() -> None:
             curves = [pair[place] for pair in pairs]
             table.append(
                 [method, str(len(curves)), kind,
-                 *(shown([getattr(one, order).area for one in curves])
+                 *(shown([getattr(one, order).area for one in curves], groups)
                    for order in ("map", "centre", "random")),
                  str(sum(one.beats_random for one in curves)),
                  str(sum(one.beats_centre for one in curves))]

@@ -3,7 +3,7 @@
     traffic.py send URL FOLDER --truth truth.csv --requests 100 --seconds 60
     traffic.py review todo.csv --truth truth.csv --out labels.csv
 
-``send`` uploads pictures of a drawn data set, each once before any is sent again, each from a client
+``send`` uploads pictures of a drawn data set, each once before any is sent again, each by a client
 of its own, evenly over the time, and notes what each showed under the id that the answer gives it.
 ``review`` fills the labels into a table of ``feedback list --out``.
 """
@@ -21,12 +21,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 
 def send(url: str, folder: Path, truth: Path, requests: int, seconds: float, seed: int) -> None:
     """Upload pictures at an even rate, and note what each showed."""
     with (folder / "manifest.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = _halved(list(csv.DictReader(file)))
     random.Random(seed).shuffle(rows)
     chosen = [rows[number % len(rows)] for number in range(requests)]
     began = time.monotonic()
@@ -51,6 +52,15 @@ def send(url: str, folder: Path, truth: Path, requests: int, seconds: float, see
             table.writerow(["request_id", "label"])
         table.writerows([answer["request_id"], row["label"]] for row, answer in answers)
     _tell(answers)
+
+
+def _halved(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Of a picture and its forgery one is uploaded, always the same one."""
+    pairs: dict[str, list[dict[str, str]]] = {}
+    for row in sorted(rows, key=lambda row: row["label"]):
+        take = row["path"].rpartition("_")[2]
+        pairs.setdefault(f"{row['target_id']} {take}", []).append(row)
+    return [pair[crc32(key.encode()) % len(pair)] for key, pair in pairs.items()]
 
 
 def _tell(answers: list[tuple[dict[str, str], dict[str, Any]]]) -> None:

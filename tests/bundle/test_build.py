@@ -19,10 +19,12 @@ from sklearn.decomposition import PCA
 
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.bundle.build import build_bundle
+from deepfake_lightning.bundle.card import _methods
 from deepfake_lightning.bundle.export import run_onnx
 from deepfake_lightning.bundle.golden import draw_golden, golden_record
 from deepfake_lightning.bundle.provenance import data_provenance
 from deepfake_lightning.bundle.reference import Reference, reference_arrays
+from deepfake_lightning.data.layouts import read_media
 from deepfake_lightning.errors import (
     CheckpointError,
     DataError,
@@ -101,6 +103,24 @@ def test_items_without_a_face_were_not_trained_on(frame_bundle: Any) -> None:
     used = int((rows["status"].fillna("ok") == "ok").sum())
     assert used < len(rows)
     assert data_provenance(manifest.with_rows(rows))["datasets"] == {"clips": used}
+
+
+def test_fakes_that_were_not_trained_on_are_not_counted(make_faces: Any, tmp_path: Path) -> None:
+    found = read_media(make_faces(tmp_path, people=2))
+    fake = found.rows["label"] == 1
+    rows = found.rows[found.rows.index != fake.idxmax()].reset_index(drop=True)
+    fake = rows["label"] == 1
+    manifest = found.with_rows(rows.assign(split="train", dataset=fake.map({True: "y", False: "x"}),
+                                           method=fake.map({True: "m", False: None})))  # fmt: skip
+    plan = {"share": 1.0, "ratio": 0.0, "pairs": 2, "reals": 0, "fakes": 0}
+    alone = data_provenance(manifest, plan)
+    assert (alone["datasets"], alone["methods"], alone["blending"]) == ({"x": 2}, {}, plan)
+    mixed = data_provenance(manifest, {**plan, "ratio": 0.5, "fakes": 1})
+    assert (mixed["datasets"], mixed["methods"]) == ({"x": 2, "y": 1}, {"m": 1})
+    said = _methods(alone)
+    assert "2 pairs of a real face and its fake" in said and "on no fakes of the data" in said
+    assert "| m | 1 |" in _methods(mixed)
+    assert _methods({"methods": {}}) == "Methods: not stated."
 
 
 def test_licences_data_sets_and_methods_are_counted_and_the_demo_says_so(demo_bundle: Path) -> None:

@@ -25,3 +25,28 @@ def test_a_sheet_has_what_the_configuration_makes(
     said = capsys.readouterr().out
     assert "real; fake" in said
     assert ("the fakes made of them" in said) == (config == "sbi.yaml")
+
+
+@pytest.mark.parametrize(
+    ("blending", "said"),
+    [("{share: half}", "data.blending.share is 'half'"), ("true", "data.blending is True"),
+     ("{share: 2}", "data.blending.share is 2"), ("{shares: 1}", "data.blending.shares is no")],
+)  # fmt: skip
+def test_blending_that_cannot_be_is_named(
+    blending: str, said: str, faces: Path, tmp_path: Path, capsys: Any
+) -> None:
+    config = tmp_path / "x.yaml"
+    config.write_text(f"data: {{blending: {blending}}}")
+    out = tmp_path / "sheet.png"
+    assert main(["data", "show", str(faces), "--config", str(config), "--out", str(out)]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown and "Next: " in shown and "Traceback" not in shown
+    assert not out.exists()
+
+
+def test_pairs_that_a_training_refuses_are_not_drawn(
+    faces: Path, tmp_path: Path, capsys: Any
+) -> None:
+    asked = ["--config", str(CONFIGS / "sbi.yaml"), "--out", str(tmp_path / "sheet.png")]
+    assert main(["data", "show", str(faces), *asked, "--face", "none"]) == 2
+    assert "whole frames" in capsys.readouterr().err

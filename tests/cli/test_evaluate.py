@@ -174,6 +174,8 @@ def test_robustness_is_measured_said_and_kept(crop_bundle: Any, place: Path, cap
     for said in (mistake(capsys, crop_bundle.folder, "--robustness", "true",
                          "--robustness_items", "0"),):  # fmt: skip
         assert "--robustness_items 0 degrades nothing" in said
+    said = mistake(capsys, crop_bundle.folder, "--robustness_items", "8")
+    assert "--robustness_items 8 would have no part" in said and "--robustness true" in said
 
 
 def test_scores_of_others_cannot_be_degraded(peer: Path, capsys: Any) -> None:

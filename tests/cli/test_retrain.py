@@ -100,11 +100,25 @@ def test_a_watch_outlives_what_nobody_foresaw(monkeypatch, caplog):
     def broken(*_):
         raise ValueError("a file that nobody foresaw")
 
-    monkeypatch.setattr(command, "_once", broken)
+    monkeypatch.setattr(command, "_retrained", broken)
     command._attempt(Console(), Setting(Workspace("mlops"), "production", "log.db",
-                                        RetrainPolicy()), json=False)  # fmt: skip
+                                        RetrainPolicy()), json=False, before="")  # fmt: skip
     assert "this look failed" in caplog.text
     assert "a file that nobody foresaw" in caplog.text
+
+
+def test_a_watch_says_once_what_does_not_change(place, capsys):
+    from deepfake_lightning.cli import retrain as command
+
+    setting = Setting(Workspace(place), "production", place / "log.db", RetrainPolicy())
+    said = ""
+    for _ in range(3):
+        said = command._attempt(Console(), setting, json=False, before=said)
+    assert capsys.readouterr().out.count("there is no cause to train it again") == 1
+    elsewhere = Setting(Workspace(place), "staging", place / "log.db", RetrainPolicy())
+    for _ in range(3):
+        said = command._attempt(Console(), elsewhere, json=False, before=said)
+    assert capsys.readouterr().err.count("nothing serves in staging") == 1
 
 
 @pytest.mark.slow

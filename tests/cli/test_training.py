@@ -16,6 +16,7 @@ import torch
 from deepfake_lightning.cli import main
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 
+SBI = Path(__file__).parents[2] / "configs" / "sbi.yaml"
 TINY = [
     "--model.backbone=test_efficientnet", "--model.pretrained=false", "--data.image_size=32",
     "--data.batch_size=8", "--data.num_workers=0", "--trainer.enable_progress_bar=false",
@@ -51,6 +52,10 @@ def test_fit_prints_what_to_open_and_type_next(tmp_path: Path, faces: Path, caps
         (["fit", "--model.weights=packaged", "--model.pretrained=false"], "model.weights"),
         (["fit", "--data.splits={train: 0.9, val: 0.3}"], "add up to"),
         (["fit", "--data.augmentation.flip=3"], "data.augmentation.flip"),
+        (["fit", f"--config={SBI}", "--data.blending.share=2"], "data.blending.share is 2"),
+        (["fit", f"--config={SBI}", "--data.blending.ratio=-1"], "data.blending.ratio is -1"),
+        (["fit", f"--config={SBI}", "--data.blending.share=half"], "blending"),
+        (["test", "--ckpt_path", "--workspace", "X"], "--ckpt_path"),
     ],
 )
 def test_a_users_mistake_exits_2_without_a_traceback(

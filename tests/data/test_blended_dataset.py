@@ -14,9 +14,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from deepfake_lightning import DeepfakeDataModule
-from deepfake_lightning.data.blended_dataset import BlendedClips
-from deepfake_lightning.data.blending import Blending
+from deepfake_lightning.data.blended_dataset import BlendedClips, PairMaker
+from deepfake_lightning.data.blending import Blending, FacePlace
+from deepfake_lightning.data.pair_sampler import Side
+from deepfake_lightning.data.transforms import TrainTransform
 from deepfake_lightning.errors import SplitError, UsageError
+from deepfake_lightning.media import read_image
+from deepfake_lightning.schemas import Preprocess
 
 Batches = list[dict[str, torch.Tensor]]
 ALL = Blending()
@@ -202,3 +206,28 @@ def test_landmarks_of_extracted_faces_are_used(faces: Path, monkeypatch: Any) ->
     dataset._made = None
     dataset._places[:] = [0.2, 0.2, *([0.3, 0.3, 0.4, 0.3, 0.35, 0.35, 0.3, 0.4, 0.4, 0.4])]
     assert not np.array_equal(dataset[side]["mask"].numpy(), masked)
+
+
+def test_settings_of_pairs_are_no_matter_where_none_are_made(faces: Path) -> None:
+    """A checkpoint holds blending, and is scored with any size of a batch."""
+    data = module(faces, batch_size=7, balance="sampler")
+    data.setup("test")
+    assert len(next(iter(data.test_dataloader()))["label"]) == 7
+    with pytest.raises(UsageError, match="batch_size is 7"):
+        data.setup("fit")
+
+
+def test_no_fake_is_its_real_face(write_picture: Callable[..., Path], tmp_path: Path) -> None:
+    """Small crops often have nothing of a mask in them."""
+    picture = read_image(write_picture(tmp_path / "a.png", seed=3, size=96))
+    preprocess = Preprocess(size=96)
+    place, transform = FacePlace.usual(1.3), TrainTransform(preprocess, None, 24)
+    maker, same = PairMaker(preprocess, transform), 0
+    for seed in range(60):
+        pair = maker.pair(picture, place, seed)
+        assert not pair[Side.REAL].mask.any()
+        same += not pair[Side.FAKE].mask.any()
+        same += np.array_equal(pair[Side.FAKE].image, pair[Side.REAL].image)
+        again = maker.pair(picture, place, seed)
+        assert np.array_equal(again[Side.FAKE].image, pair[Side.FAKE].image)
+    assert same == 0

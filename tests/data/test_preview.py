@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from deepfake_lightning import DeepfakeDataModule
+from deepfake_lightning.data import blended_dataset
+from deepfake_lightning.data.blending import FacePlace, SelfBlender
 from deepfake_lightning.data.preview import preview, preview_pairs
 from deepfake_lightning.errors import DataError
 
@@ -67,3 +69,26 @@ def test_no_pairs_without_a_real_face(tmp_path: Path, write_picture: Any) -> Non
     write_picture(tmp_path / "fake/a.jpg", seed=0, fake=True)
     with pytest.raises(DataError, match="no real face"):
         preview_pairs(module(tmp_path), count=2, seed=0)
+
+
+def test_faces_are_where_the_training_takes_them_to_be(
+    faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a training looks for faces in pictures, landmarks of the whole picture say nothing."""
+    seen: list[Any] = []
+    own = SelfBlender.pair
+    monkeypatch.setattr(
+        SelfBlender, "pair", lambda self, *given: seen.append(given[1]) or own(self, *given)
+    )
+    places = np.array([0.2, 0.2, 0.3, 0.3, 0.4, 0.3, 0.35, 0.35, 0.3, 0.4, 0.4, 0.4])
+    monkeypatch.setattr(
+        blended_dataset, "face_places", lambda _, rows, margin: np.stack([places] * len(rows))
+    )
+    for face, usual in (("auto", False), ("crop", True)):
+        seen.clear()
+        data = module(faces, face=face)
+        monkeypatch.setattr(data, "reader", lambda: DeepfakeDataModule.reader(module(faces)))
+        preview_pairs(data, count=2, seed=0)
+        taken = FacePlace.usual(data.preprocess.margin)
+        assert len(seen) == 2
+        assert all(np.array_equal(place.points, taken.points) for place in seen) == usual

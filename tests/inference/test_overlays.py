@@ -87,6 +87,17 @@ def test_pictures_of_a_clip(
     assert draw(crops, item, tmp_path / "sheet.jpg").shape[1] == 1280
 
 
+def test_faces_of_a_picture_are_all_drawn(
+    crops: Engine, tmp_path: Path, write_picture: Callable[..., Path]
+) -> None:
+    paths = [write_picture(tmp_path / f"{n}.jpg", seed=n) for n in range(2)]
+    pictures = tuple(FramePicture(path, n) for n, path in enumerate(paths))
+    item = Item("d/a", "image", pictures, ("0.jpg", "1.jpg"), {}, is_frames=True)
+    found = crops.assess_frames(pictures, name="d/a", media_type="image", already_cropped=True)
+    write_overlay(tmp_path / "sheet.jpg", item, found)
+    assert read_image(tmp_path / "sheet.jpg").shape[1] == 1280
+
+
 def test_what_is_indicated_is_said_of_that_face(tmp_path: Path) -> None:
     """Of two people one is flagged, where the item is."""
     path = tmp_path / "two.png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import tracemalloc
 from collections.abc import Sequence
 
 import cv2
@@ -15,6 +16,8 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.transform import downscale_local_mean
 
+from deepfake_lightning.errors import DegradationError, MediaError
+from deepfake_lightning.media import degrading
 from deepfake_lightning.media.degradations import DEGRADATIONS, Degradation
 from deepfake_lightning.media.degrading import (
     blur,
@@ -73,6 +76,37 @@ def test_noise_is_white_and_of_the_level_that_is_said() -> None:
     between = np.corrcoef(grain.reshape(-1, 3).T)[np.triu_indices(3, 1)]
     beside = np.corrcoef(grain[:, 1:].ravel(), grain[:, :-1].ravel())[0, 1]
     assert np.abs([*between, beside]).max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (256, 7, 3), (700, 33, 3)])
+def test_stripes_are_the_picture_as_a_whole(
+    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = draw().integers(0, 256, shape, np.uint8)
+    grain = draw(5).standard_normal(shape, np.float32)
+    whole = np.clip(np.rint(image + np.float32(20) * grain), 0, 255).astype(np.uint8)
+    assert (noise(image, 20, draw(5)) == whole).all()
+    striped = colour(image, 0.4, draw(2))
+    monkeypatch.setattr(degrading, "_STRIPE", 10_000)
+    assert (striped == colour(image, 0.4, draw(2))).all()
+
+
+def test_large_pictures_are_not_floats_all_at_once() -> None:
+    image = np.zeros((4096, 512, 3), np.uint8)
+    for change in (lambda: noise(image, 5, draw()), lambda: colour(image, 0.2, draw())):
+        tracemalloc.start()
+        change()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 3 * image.nbytes  # 16 times as much, as a whole
+
+
+def test_what_jpeg_cannot_hold_is_said() -> None:
+    wide = np.zeros((1, 66_000, 3), np.uint8)
+    with pytest.raises(MediaError, match="66,000 x 1 pixels cannot be written as JPEG"):
+        jpeg_bytes(wide, 95)
+    with pytest.raises(DegradationError, match="66,000 x 1"):
+        DEGRADATIONS["jpeg_30"].alter((0, 1))(wide, 0)
 
 
 def test_colours_shift_by_as_much_as_is_said(portrait: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from deepfake_lightning.errors import DataError, StorageError, UsageError
 from deepfake_lightning.monitoring.alerts import read_alerts
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.retraining import loop as loops_module
+from deepfake_lightning.retraining import steps as steps_module
 from deepfake_lightning.retraining.looking import look
 from deepfake_lightning.retraining.loop import retrain
 from deepfake_lightning.retraining.record import Loops
@@ -176,12 +177,38 @@ def test_what_is_refused_ends_the_loop(setting, done, monkeypatch):
     assert not (Loops(setting.workspace).folder(1) / "media").exists()
     (alert,) = read_alerts(setting.workspace)
     assert (alert.rule, alert.subject, alert.state) == ("retraining", "production", "firing")
-    assert "was refused at the step stage: the gate says no" in alert.says
+    assert "was refused at the step stage: the gate says no; what serves goes on" in alert.says
     monkeypatch.setitem(loops_module.STEPS, "collect", lambda work: {})
     worse = {**loops_module.STEPS, "evaluate": lambda work: {"goes": False, "says": ["it forgot"]}}
     monkeypatch.setattr(loops_module, "STEPS", worse)
     found = retrain(setting, "why not").loop
     assert (found.number, found.outcome, found.step) == (2, "refused", "evaluate")
+
+
+def test_that_there_is_nothing_new_is_no_alert(setting, done, monkeypatch):
+    def refused(work):
+        raise Refused("there is nothing new")
+
+    monkeypatch.setattr(loops_module, "STEPS", {**loops_module.STEPS, "merge": refused})
+    assert retrain(setting, "why not").loop.outcome == "refused"
+    assert read_alerts(setting.workspace) == ()
+
+
+def test_a_schedule_does_not_train_the_same_again(setting, done, monkeypatch, deployed):
+    monkeypatch.setitem(loops_module.STEPS, "collect", steps_module.collect)
+    policy = setting.policy.model_copy(update={"schedule": "* * * * *", "cool_down_days": 0.0})
+    start_us, minute_us = setting.clock(), 60_000_000
+    due = [
+        replace(setting, policy=policy, clock=lambda at=start_us + number * minute_us: at)
+        for number in range(1, 5)
+    ]
+    assert retrain(due[0]).loop.outcome == "done"
+    again = retrain(due[1]).loop
+    assert (again.outcome, again.step) == ("refused", "collect")
+    assert "v1.1.0 came of the same media in loop 1" in again.note
+    assert retrain(due[2], "once more").loop.outcome == "done"
+    deployed.reviewed(fake=True)
+    assert retrain(due[3]).loop.outcome == "done"
 
 
 def test_what_is_erased_before_the_training_is_not_trained_on(setting, done, deployed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -102,6 +103,12 @@ def test_people_of_scored_splits_and_of_train_keep_their_sides(base, item, tmp_p
     assert found.left_out == {"show people of a scored split": 1}
     assert found.train == {"real": 0, "fake": 1}  # the base knows these people already
     check_splits(data)
+
+
+def test_data_that_are_not_there_are_not_trained_without(base, item, tmp_path):
+    elsewhere = replace(base, root=tmp_path / "not mounted")
+    with pytest.raises(DataError, match="80 of the 80 files that"):
+        merged([item(500, True)], elsewhere, tmp_path)
 
 
 def test_a_parent_that_changed_meanwhile_is_refused(base, item, tmp_path, monkeypatch):

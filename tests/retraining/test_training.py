@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,6 +33,29 @@ def test_it_is_the_training_of_what_serves_with_other_data(base, deployed, tmp_p
     assert made["data"]["root"] == str(tmp_path / "m.parquet")
     assert (made["experiment"], made["version"], made["register"]) == (
         "deepfake-detection", "retrain-0001", False)  # fmt: skip
+
+
+def test_new_fakes_are_not_left_out_in_silence(base, deployed, tmp_path):
+    """Where fakes are made of real faces, a training may use none of the data."""
+
+    def asked(blending, fakes, **flags):
+        own = replace(base, config={**base.config, "data": {**base.data, "blending": blending}})
+        text = configuration(own, Train(flags=flags), tmp_path / "m.parquet", deployed.workspace,
+                             "retrain-0001", fakes)  # fmt: skip
+        return yaml.safe_load(text)["data"]["blending"]
+
+    ratio = {"data.blending.ratio": 1.0}
+    alone = {"share": 1.0, "ratio": 0.0}
+    with pytest.raises(UsageError, match=r"3 new items are fakes(.|\n)*train.flags"):
+        asked(alone, 3)
+    with pytest.raises(UsageError, match="new items are fakes"):
+        asked({"share": 1.0}, 3)
+    assert asked(alone, 0) == alone
+    assert asked(alone, 3, **ratio) == {"share": 1.0, "ratio": 1.0}
+    assert asked(alone, 3, **{"data.blending.ratio": 0.0}) == alone  # somebody has said so
+    assert asked({"share": 1.0, "ratio": 0.5}, 3)["ratio"] == 0.5
+    assert asked(None, 3) is None
+    assert asked(None, 3, **ratio) == {"ratio": 1.0}
 
 
 def test_weights_that_are_gone_are_said_before_anything_is_trained(base, deployed, tmp_path):

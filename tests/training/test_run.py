@@ -41,7 +41,21 @@ def test_record_says_why_it_ended_and_on_what_data(trained: Any) -> None:
     assert record["stop_reason"] == "trained 2 epochs"
     assert sum(record["data"]["counts"]["train"].values()) > 40
     assert len(record["data"]["content_hash"]) == 64
+    assert record["data"]["blending"] is None
     assert record["best_score"] == pytest.approx(trained.result.best_score)
+
+
+def test_record_says_what_was_made_of_real_faces(
+    tiny_flags: Flags, faces: Path, tmp_path: Path
+) -> None:
+    """The data's counts have fakes that were not trained on."""
+    short = ("--trainer.max_epochs=1", "--register=false", "--report=false", f"--data.root={faces}")
+    run = fit(["fit", *tiny_flags(tmp_path, *short, "--data.blending.share=1.0")]).run_dir
+    data = json.loads((run / "run.json").read_text())["data"]
+    reals = data["counts"]["train"]["real"]
+    assert data["blending"] == {
+        "share": 1.0, "ratio": 0.0, "pairs": reals, "reals": 0, "fakes": 0
+    }  # fmt: skip
 
 
 def test_checkpoint_is_the_best_epoch_on_validation(trained: Any) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepfake_lightning.errors import StorageError, UsageError
+from deepfake_lightning.errors import UsageError
 from deepfake_lightning.schemas import SCORED_SPLITS, Manifest
-from deepfake_lightning.storage import Workspace, end_line, lock
+from deepfake_lightning.storage import Workspace, append_line, lock
 
 LEDGER = "looks.jsonl"
 
@@ -87,17 +86,7 @@ def record_look(
     look = Look(split, split_hash(manifest, split), scored, command, when)
     path = ledger_path(workspace)
     with lock(path):
-        try:
-            end_line(path)
-            with path.open("ab") as file:
-                file.write((json.dumps(asdict(look), ensure_ascii=False) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StorageError(
-                f"{path} could not be written: {error.strerror or error}",
-                next_step="free space or fix permissions there, then run the command again",
-            ) from error
+        append_line(path, asdict(look))
         return len(_read(path, look.data, split))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from deepfake_lightning.errors import UsageError
 
@@ -23,7 +24,42 @@ class Blending:
     share: float = 1.0
     ratio: float = 0.0
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def of(cls, given: object) -> Blending | None:
+        """Return what a configuration or a checkpoint holds, checked; None for none.
+
+        Args:
+            given: a mapping of the fields, one of these, or None.
+
+        Raises:
+            UsageError: it is something else, or one of its values is.
+        """
+        if given is None:
+            return None
+        if isinstance(given, cls):
+            given.check()
+            return given
+        if not isinstance(given, Mapping):
+            raise UsageError(
+                f"data.blending is {given!r}",
+                why="it is the fields share and ratio, or null",
+                next_step="set data.blending: {share: 1.0, ratio: 0.0}, or leave it out",
+            )
+        made = cls(**_known(given))
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Refuse what cannot be trained with.
+
+        Not in ``__init__``: a parser of arguments takes an error there for one of its own.
+
+        Raises:
+            UsageError: a value is no number, or out of its range.
+        """
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UsageError(f"data.blending.{name} is {value!r}", next_step="give a number")
         if not 0 < self.share <= 1:
             raise UsageError(
                 f"data.blending.share is {self.share:g}",
@@ -35,6 +71,15 @@ class Blending:
                 why="it is the number of fakes of the data for each that is made",
                 next_step="give a number from 0 (real faces alone) to 100",
             )
+
+
+def _known(given: Mapping[str, float]) -> Mapping[str, float]:
+    unknown = sorted(str(name) for name in given.keys() - asdict(Blending()).keys())
+    if unknown:
+        raise UsageError(
+            f"data.blending.{unknown[0]} is no setting", next_step="set share or ratio"
+        )
+    return given
 
 
 def check_pairs_fit(batch_size: int, balance: str) -> None:

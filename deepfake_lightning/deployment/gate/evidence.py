@@ -93,6 +93,7 @@ class Facts:
         licences: of its training data.
         findings: of the audit of the training's data; None where none is known.
         allowed: kinds of finding that the training was let off.
+        trained: content hash of the data of its training; None where it is not known.
     """
 
     version: str
@@ -104,6 +105,7 @@ class Facts:
     licences: tuple[str, ...] = ()
     findings: tuple[Finding, ...] | None = None
     allowed: tuple[str, ...] = ()
+    trained: str | None = None
 
 
 @dataclass(frozen=True)

@@ -27,20 +27,31 @@ def facts_of(registry: Registry, version: str) -> Facts:
         entry = registry.get(version)
     except UsageError as error:
         return Facts(version, fault=Fault.of(error))
-    fault, findings = None, None
+    fault, findings, trained = None, None, None
     allowed: tuple[str, ...] = ()
     try:
-        findings, allowed = _audit(registry, entry, registry.bundle(version))
+        bundle = registry.bundle(version)
+        trained = _trained(bundle)
+        findings, allowed = _audit(registry, entry, trained)
     except DeepfakeLightningError as error:
         fault = fault_of(error)
     return Facts(
         version, entry.digest, fault, entry.is_demo, round(entry.bytes / 1e6, 2),
         tuple(kind for kind in KINDS if kind in entry.verdicts), entry.licences, findings, allowed,
+        trained,
     )  # fmt: skip
 
 
+def _trained(bundle: Bundle) -> str | None:
+    """Return the content hash of the data of its training; None: not known."""
+    try:
+        return (bundle.read_json(PROVENANCE).get("data") or {}).get("content_hash")
+    except (OSError, ValueError, TypeError, AttributeError):  # gone, or edited by hand
+        return None
+
+
 def _audit(
-    registry: Registry, entry: Entry, bundle: Bundle
+    registry: Registry, entry: Entry, trained: str | None
 ) -> tuple[tuple[Finding, ...] | None, tuple[str, ...]]:
     """Return what the audit before its training found, and what that was let off; None: not known.
 
@@ -50,7 +61,6 @@ def _audit(
     try:
         record: dict[str, Any] = json.loads((run / RUN_RECORD).read_text("utf-8")) if run else {}
         audit, data = record.get("audit"), record.get("data") or {}
-        trained = (bundle.read_json(PROVENANCE).get("data") or {}).get("content_hash")
         if not audit or data.get("content_hash") != trained:
             return None, ()
         from deepfake_lightning.data.audit import Finding  # slow

@@ -136,7 +136,8 @@ class DegradedLimits(_Part):
 class Robustness(_Part):
     """What has to hold under degradations, as ``evaluate VERSION --robustness true`` measured them.
 
-    Held against the values that were measured last, on a split that counts. The worst of several
+    Held against the values that were measured last, on a split that counts: they have to be of the
+    data of the version's training, or of those that the gate scores. The worst of several
     was chosen for it, and so looks worse than it is rather than better.
 
     Attributes:
@@ -144,7 +145,8 @@ class Robustness(_Part):
             any.
         worst_of: names of the degradations that this looks at; none: all that were measured.
         named: degradation -> limits of its own. One that is named has to have been measured.
-        items: of each class that were degraded, at least.
+        items: of each class that were degraded, and that still have a score under each
+            degradation that is judged, at least.
     """
 
     auroc_lost: Share | None = None

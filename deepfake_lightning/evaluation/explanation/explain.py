@@ -102,7 +102,8 @@ class Explainer:
                 self.heat, chosen, maps, seed=self.seed,
                 done=lambda: progress("shuffling weights", next(steps), len(STAGES)),
             )  # fmt: skip
-        return ExplainedItem(found, tracks, faces, fitted, difference, shuffled)
+        constant = self.heat.constant(maps, logits[places])
+        return ExplainedItem(found, tracks, faces, fitted, difference, shuffled, constant)
 
     def _concluded(
         self, source: Path, sighting: Sighting, logits: Floats, network: float = 0.0

@@ -19,6 +19,9 @@ from deepfake_lightning.models import DeepfakeDetector
 Method = Literal["gradcam", "occlusion"]
 Floats = NDArray[np.float32]
 _BATCH = 32
+_ADDS_UP = 1e-4
+"""By how much sums of fields in single precision may be off: log-odds, and ten times this share of
+the logit."""
 _OCCLUDED = 8
 """Fields on a side of an occlusion map; what is covered is two fields wide."""
 
@@ -29,10 +32,10 @@ class HeatMaps:
     ``gradcam`` (Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2, without the ReLU: what
     lowers the score is kept, with its sign) weighs the network's last feature maps by their
     gradients. In a network that ends in a mean over them and a linear layer, the fields of the map
-    and a constant add up to the logit. ``occlusion`` (Zeiler & Fergus, "Visualizing and
-    Understanding Convolutional Networks", ECCV 2014, section 4.2) covers a square after the other
-    with the mean colour: a field is the log-odds lost where it is covered, the mean over the
-    squares on it. It works for any network, and takes 49 runs a face.
+    and that layer's bias add up to the logit (:meth:`constant`). ``occlusion`` (Zeiler & Fergus,
+    "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2) covers a square
+    after the other with the mean colour: a field is the log-odds lost where it is covered, the
+    mean over the squares on it. It works for any network, and takes 49 runs a face.
 
     Args:
         detector: in evaluation mode, on the CPU.
@@ -64,6 +67,23 @@ class HeatMaps:
     def maps(self, inputs: Floats) -> Floats:
         """Return maps float32 [N, grid, grid], in natural log-odds, of inputs [N, 3, S, S]."""
         return self.maps_of(self.network, inputs)
+
+    def constant(self, maps: Floats, logits: Floats) -> float | None:
+        """Return the classifier's bias, log-odds, where the fields and it add up to the logits.
+
+        They do not where there are layers between feature maps and classifier, nor do what
+        covered squares lose.
+
+        Args:
+            maps: float32 [N, grid, grid].
+            logits: of the same inputs, float32 [N].
+        """
+        bias = getattr(self.network.head, "bias", None)
+        if self.method != "gradcam" or bias is None:
+            return None
+        constant = float((bias[1] - bias[0]).detach())
+        sums = maps.sum(axis=(1, 2), dtype=np.float64) + constant
+        return constant if np.allclose(sums, logits, rtol=10 * _ADDS_UP, atol=_ADDS_UP) else None
 
     def maps_of(self, network: nn.Module, inputs: Floats) -> Floats:
         """Return :meth:`maps` of another network of the same architecture."""

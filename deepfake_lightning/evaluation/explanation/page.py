@@ -144,9 +144,9 @@ def _figure(item: ExplainedItem, face: ExplainedFace, limit: float) -> str:
     told.append(f"score {number(face.score)}")
     if item.found.media_type == "video" and face.decided:
         told.append("in the window that decided")
-    told.append(
-        f"fields add up to {signed(float(face.heat.sum()))} of the logit's {signed(scored.logit)}"
-    )
+    told.append(f"logit {signed(scored.logit)}")
+    if (own := item.sum_of(face)) is not None and item.constant is not None:
+        told[-1] += f": {signed(own)}, the sum of the fields, and the bias {signed(item.constant)}"
     return (
         f'<figure><div class="three">{images}</div>'
         f"<figcaption>{escape(', '.join(told))}</figcaption></figure>"
@@ -172,7 +172,10 @@ def _checks(item: ExplainedItem) -> Iterable[str]:
         '<p class="soft">Score over the share of the face: by the map (solid), from the middle '
         "outwards (dashed), at random (dotted).</p>"
     )
-    yield '<p class="soft">Rank correlation with the maps of the network with shuffled weights:</p>'
+    yield (
+        '<p class="soft">Mean rank correlation with the maps of the network with shuffled weights; '
+        "opposite signs cancel in it, but not in the sentence above:</p>"
+    )
     yield randomised_chart(item.randomised)
 
 

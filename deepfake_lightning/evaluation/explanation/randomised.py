@@ -8,7 +8,7 @@ was shows the picture and not the detector.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +29,23 @@ class Randomised:
 
     Attributes:
         shuffled: what of the network.
-        correlation: Spearman's, of the fields of a map, the mean over the faces; None where no map
-            has two values.
+        correlation: Spearman's, of the fields of a map, the mean over the faces, [-1, 1]; None
+            where it is undefined for all of them.
+        strength: the mean of its absolute values, [0, 1]: a map turned upside down is as much the
+            picture's as the same one, and opposite signs do not cancel.
     """
 
     shuffled: str
     correlation: float | None
+    strength: float | None
+
+    @classmethod
+    def of(cls, shuffled: str, correlations: Sequence[float | None]) -> Randomised:
+        """Return what the correlations of some faces, None where undefined, come to."""
+        known = [one for one in correlations if one is not None]
+        if not known:
+            return cls(shuffled, None, None)
+        return cls(shuffled, float(np.mean(known)), float(np.mean(np.abs(known))))
 
 
 def cascade(
@@ -47,7 +58,8 @@ def cascade(
 ) -> tuple[Randomised, ...]:
     """Shuffle the network's weights from the classifier downwards, and hold the maps against it.
 
-    Each tensor's weights are shuffled among themselves, which leaves their distribution.
+    Each tensor's weights are shuffled among themselves, which leaves their distribution. The
+    running means and variances of batch normalisation stay as they were learnt.
 
     Args:
         heat: of the network, which stays as it is.
@@ -67,7 +79,7 @@ def cascade(
             _shuffle(tensor, generator)
         others = heat.maps_of(network, inputs)
         alike = [rank_correlation(a, b) for a, b in zip(maps, others, strict=True)]
-        found.append(Randomised(name, _mean(alike)))
+        found.append(Randomised.of(name, alike))
         done()
     return tuple(found)
 
@@ -83,8 +95,3 @@ def rank_correlation(a: Floats, b: Floats) -> float | None:
     if np.ptp(a) == 0 or np.ptp(b) == 0 or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
     return float(spearmanr(a.ravel(), b.ravel()).statistic)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

@@ -45,7 +45,7 @@ class ExplainedFace:
         heat = [[round(float(value), 5) for value in row] for row in self.heat]
         checks = {one.kind: asdict(one) for one in self.checks} if self.checks else None
         return {"place": self.place, "score": self.score, "decided": self.decided, "heat": heat,
-                "sum": round(float(self.heat.sum()), 5), "checks": checks}  # fmt: skip
+                "checks": checks}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class ExplainedItem:
         calibration: of this kind of media.
         difference: of a face's logit here and in ``predict``, at most.
         randomised: shuffled weights; empty where that was not asked for.
+        constant: log-odds, what the fields of each of its maps and this add up to is the face's
+            logit; None where they do not add up.
     """
 
     found: Assessment
@@ -67,11 +69,16 @@ class ExplainedItem:
     calibration: ItemCalibration | None = None
     difference: float = 0.0
     randomised: tuple[Randomised, ...] = ()
+    constant: float | None = None
 
     @property
     def limit(self) -> float:
         """The largest value of its maps, either way: the end of their scale."""
         return max((float(np.abs(face.heat).max()) for face in self.faces), default=0.0)
+
+    def sum_of(self, face: ExplainedFace) -> float | None:
+        """Return the sum of a map's fields, log-odds, where it is a part of the logit."""
+        return None if self.constant is None else round(float(face.heat.sum()), 5)
 
     def checks(self, kind: Kind) -> list[Faithfulness]:
         """Return one of the curves of each face."""
@@ -82,7 +89,8 @@ class ExplainedItem:
         return {
             "assessment": self.found.to_dict(),
             "tracks": [{**asdict(track), "window": track.window} for track in self.tracks],
-            "faces": [face.to_dict() for face in self.faces],
+            "faces": [{**face.to_dict(), "sum": self.sum_of(face)} for face in self.faces],
+            "constant": self.constant,
             "largest_difference_to_predict": self.difference,
             "randomised_weights": [asdict(one) for one in self.randomised],
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_lightning.evaluation.explanation.curves import Faithfulness
-from deepfake_lightning.evaluation.words import counted, number, signed
+from deepfake_lightning.evaluation.words import counted, number
 from deepfake_lightning.schemas import Assessment, ScoredFace
 
 if TYPE_CHECKING:  # words need no network
@@ -44,8 +44,9 @@ CURVES = (
 RANDOMISED = (
     "Shuffled weights (Adebayo et al., NeurIPS 2018): how alike (Spearman's rank correlation over "
     "the fields) are the maps to those of the same network with its weights shuffled, from the "
-    "classifier downwards? Near 0: the maps depend on what was learnt. Near 1: they show the "
-    "picture, and would look so for any network."
+    "classifier downwards? It is one shuffle of many, and what batch normalisation has counted "
+    "(means and variances) stays as learnt. Near 0: the maps depend on what was learnt. Near 1: "
+    "they show the picture, and would look so for any network. Near -1, too: upside down."
 )
 _LITTLE_LEFT = 0.1
 
@@ -99,11 +100,14 @@ def randomised_line(stages: Sequence[Randomised]) -> str:
     """Return what shuffling all weights did to the maps, in a sentence."""
     if not stages:
         return "not checked"
-    last = stages[-1].correlation
+    last = stages[-1].strength
     if last is None:
-        return "with all weights shuffled the maps are the same everywhere"
-    told = f"with all weights shuffled the maps correlate {signed(last)} with these"
-    if abs(last) >= 0.5:
+        return (
+            "with this shuffle of all weights nothing can be told: here or there, each map has one "
+            "value everywhere, or values that are not finite"
+        )
+    told = f"with this shuffle of all weights the maps correlate by {number(last)}, sign aside"
+    if last >= 0.5:
         return f"{told}: much of what they show is the picture, and not what was learnt"
     return f"{told}: they depend on what was learnt, and not on the picture alone"
 

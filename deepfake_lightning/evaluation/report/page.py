@@ -150,7 +150,7 @@ def _robustness(found: Evaluation) -> Iterator[str]:
 
 
 def _degraded_face(one: Face) -> str:
-    shown = '<div class="none">no face</div>'
+    shown = f'<div class="none">{escape(one.missing)}</div>'
     if one.picture is not None:
         source = f"data:image/jpeg;base64,{b64encode(one.picture).decode()}"
         shown = f'<img alt="{escape(one.words)}" src="{source}">'

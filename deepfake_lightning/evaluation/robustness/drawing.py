@@ -17,10 +17,11 @@ def draw_items(
 ) -> NDArray[np.int64]:
     """Return the positions of the drawn items, ascending.
 
-    Groups are taken in a drawn order, each with all of its items, until a class has its half of
+    Groups are taken in a drawn order, and the items of each in one, until a class has its half of
     the number; what one class has too few of, the other makes up for. The real and fake items of
-    one group so stay together, as paired intervals want it. The same items give the same draw, in
-    whatever order they come.
+    one group so stay together, as paired intervals want it, and where a group has more than are
+    wanted, its methods come in their shares. The same items give the same draw, in whatever order
+    they come.
 
     Args:
         names: [N] of the items, each its own.
@@ -40,7 +41,9 @@ def draw_items(
     found, first = np.unique(groups[order], return_index=True)
     by_name = found[np.argsort(first)]
     place = np.empty(int(groups.max()) + 1, np.int64)
-    place[np.random.default_rng(seed).permutation(by_name)] = np.arange(len(by_name))
+    generator = np.random.default_rng(seed)
+    place[generator.permutation(by_name)] = np.arange(len(by_name))
+    order = generator.permutation(order)
     chosen = []
     for item in order[np.argsort(place[groups[order]], kind="stable")]:
         label = int(labels[item])

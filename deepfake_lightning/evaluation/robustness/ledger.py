@@ -7,16 +7,14 @@ tore is passed over. A registered version is never changed, so its figures of la
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deepfake_lightning.errors import StorageError
 from deepfake_lightning.evaluation.robustness.record import DegradedResult, Robustness
 from deepfake_lightning.evaluation.subject import Subject
-from deepfake_lightning.storage import Workspace, end_line, lock
+from deepfake_lightning.storage import Workspace, append_line, lock
 
 LEDGER = "robustness.jsonl"
 COUNTING = ("test", "gate", "all")
@@ -25,7 +23,12 @@ COUNTING = ("test", "gate", "all")
 
 @dataclass(frozen=True)
 class Kept:
-    """The figures of one degradation, None where undefined; see :class:`DegradedResult`."""
+    """The figures of one degradation, None where undefined; see :class:`DegradedResult`.
+
+    Attributes:
+        real, fake: items that still have a score: those that the rates are of.
+        unmade: items that could not be degraded so; they are in no figure.
+    """
 
     words: str
     real: int
@@ -35,6 +38,7 @@ class Kept:
     false_alarms: float | None
     missed: float | None
     unscored: float | None
+    unmade: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class RobustnessRecord:
         when: they were scored, UTC, RFC 3339.
         real, fake: items that were drawn.
         degradations: key -> figures.
+        precision, runtime: with which they were scored; None in lines of before they were kept.
+        already_cropped: as it was asked for; None: as the detector takes its data, too.
+        seed: of the drawing and of the degradations.
     """
 
     digest: str
@@ -59,6 +66,10 @@ class RobustnessRecord:
     real: int
     fake: int
     degradations: Mapping[str, Kept]
+    precision: str | None = None
+    runtime: str | None = None
+    already_cropped: bool | None = None
+    seed: int | None = None
 
 
 def record_robustness(workspace: Workspace, subject: Subject, found: Robustness) -> None:
@@ -72,21 +83,11 @@ def record_robustness(workspace: Workspace, subject: Subject, found: Robustness)
         str(model.get("digest")), subject.name, str(data.get("split")), str(data.get("origin")),
         data.get("content_hash"), str(data.get("scored")), found.real, found.fake,
         {one.key: _kept(one) for one in found.results},
+        model.get("precision"), model.get("runtime"), found.already_cropped, found.seed,
     )  # fmt: skip
     path = ledger_path(workspace)
     with lock(path):
-        try:
-            end_line(path)
-            with path.open("ab") as file:
-                line = json.dumps({"schema": 1, **asdict(record)}, ensure_ascii=False)
-                file.write(line.encode("utf-8", "surrogatepass") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StorageError(
-                f"{path} could not be written: {error.strerror or error}",
-                next_step="free space or fix permissions there, then run the command again",
-            ) from error
+        append_line(path, {"schema": 1, **asdict(record)})
 
 
 def latest_robustness(workspace: Workspace, digest: str | None) -> RobustnessRecord | None:
@@ -110,7 +111,7 @@ def ledger_path(workspace: Workspace) -> Path:
 def _kept(one: DegradedResult) -> Kept:
     return Kept(
         one.words, one.real, one.fake, one.auroc.degraded.value, one.lost,
-        one.false_alarms.degraded.value, one.missed.degraded.value, one.unscored.value,
+        one.false_alarms.degraded.value, one.missed.degraded.value, one.unscored.value, one.unmade,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,9 @@ def measure_robustness(
         items = drawn.take(np.array([own[name] for name in rows["video_id"]], np.int64))
         logit = rows["logit"].to_numpy(np.float64)
         status = rows["status"].to_numpy(str)
-        results.append(_result(str(key), items, logit, status, draws, seed))
+        found = _result(str(key), items, logit, status, draws, seed)
+        unmade = scores.unmade.get(str(key))
+        results.append(found if unmade is None else replace(found, unmade=unmade.items))
     hit = drawn.above(drawn.logit) >= 0
     auroc = summary_intervals(
         drawn.logit, drawn.fake.astype(np.int64), drawn.group, draws=draws, seed=seed,
@@ -99,6 +101,8 @@ def measure_robustness(
         real=int((~drawn.fake).sum()),
         fake=int(drawn.fake.sum()),
         groups=len(np.unique(drawn.group)),
+        real_groups=len(np.unique(drawn.group[~drawn.fake])),
+        fake_groups=len(np.unique(drawn.group[drawn.fake])),
         of=scores.of,
         places=scores.places,
         auroc=auroc,
@@ -110,16 +114,19 @@ def measure_robustness(
         seed=scores.seed,
         faces=scores.faces,
         example=scores.example,
+        unmade=scores.unmade,
+        already_cropped=scores.already_cropped,
     )
 
 
 def _badness(one: DegradedResult) -> tuple[float, float, int]:
     order = list(DEGRADATIONS).index(one.key)
+    # The few that are left may well be the easy ones: what they lose is no measure.
+    if one.is_gone:
+        return 0.0, -(one.unscored.value or 0.0), -order
     if one.lost is not None:
         return 1.0, -one.lost, -order
-    # Nothing left to rank is the worst; nothing to rank to begin with tells nothing.
-    gone = one.real + one.fake < one.items
-    return (0.0 if gone else 2.0), -(one.unscored.value or 0.0), -order
+    return 2.0, -(one.unscored.value or 0.0), -order  # there was nothing to rank to begin with
 
 
 def _result(
@@ -143,6 +150,8 @@ def _result(
         auroc=_auroc(kept, logit, draws, seed),
         false_alarms=_rate(kept, logit, ~kept.fake, True, draws, seed),
         missed=_rate(kept, logit, kept.fake, False, draws, seed),
+        reals=int((~items.fake).sum()),
+        fakes=int(items.fake.sum()),
     )
 
 

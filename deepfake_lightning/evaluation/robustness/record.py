@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,11 +17,26 @@ class Face:
 
     Attributes:
         words: which degradation.
-        picture: JPEG; None where no face was found.
+        picture: JPEG; None where there is none.
+        missing: why there is none.
     """
 
     words: str
     picture: bytes | None
+    missing: Literal["no face", "unreadable", "could not be made"] = "no face"
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """Items that could not be degraded: that says nothing of the detector.
+
+    Attributes:
+        items: how many.
+        reason: of the first, in the order of the items.
+    """
+
+    items: int
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +46,15 @@ class DegradedScores:
     Attributes:
         rows: one an item and degradation that it can undergo: ``degradation`` (a key of
             :data:`~deepfake_lightning.media.degradations.DEGRADATIONS`), ``video_id``, ``status``,
-            ``logit`` (NaN without a score).
+            ``logit`` (NaN without a score). What could not be degraded is not among them.
         items: names of the items, as drawn.
         of: out of how many they were drawn.
         places: what the degradations were applied to (``clip``, ``picture``, ``crop``) -> items.
         seed: of the drawing and of the degradations.
         faces: of one example, where pictures were asked for.
         example: its name; None without.
+        unmade: degradation -> items that could not undergo it, where there are any.
+        already_cropped: as the items were scored; None: as the detector takes them.
     """
 
     rows: pd.DataFrame
@@ -47,6 +64,8 @@ class DegradedScores:
     seed: int
     faces: tuple[Face, ...] = ()
     example: str | None = None
+    unmade: Mapping[str, Unmade] = field(default_factory=dict)
+    already_cropped: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,8 @@ class DegradedResult:
         auroc: of the scores.
         false_alarms: share of the reals called manipulated at the deployed threshold.
         missed: share of the fakes that are not.
+        reals, fakes: of the items, those of each class.
+        unmade: further items, that could not be degraded.
     """
 
     key: str
@@ -91,6 +112,14 @@ class DegradedResult:
     auroc: Change
     false_alarms: Change
     missed: Change
+    reals: int
+    fakes: int
+    unmade: int = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether most of a class has no score any more: rates are those of what is left."""
+        return 2 * self.real < self.reals or 2 * self.fake < self.fakes
 
     @property
     def lost(self) -> float | None:
@@ -104,9 +133,10 @@ class Robustness:
     """How a detector stands degradations.
 
     Attributes:
-        results: the worst first: where nothing is left to rank, then by the AUROC lost.
+        results: the worst first: where most of a class has no score any more, then by the AUROC
+            lost.
         real, fake: items that were drawn, all with a clean score.
-        groups: of people, among them.
+        groups, real_groups, fake_groups: of people, among them, and among those of each class.
         of: items they were drawn from.
         places: see :class:`DegradedScores`.
         auroc, false_alarms, missed: of the drawn items, clean.
@@ -115,13 +145,15 @@ class Robustness:
             of the calibration; others are decided at probability 0.5.
         kinds: kinds of media among the drawn.
         seed: see :class:`DegradedScores`.
-        faces, example: see :class:`DegradedScores`.
+        faces, example, unmade, already_cropped: see :class:`DegradedScores`.
     """
 
     results: tuple[DegradedResult, ...]
     real: int
     fake: int
     groups: int
+    real_groups: int
+    fake_groups: int
     of: int
     places: Mapping[str, int]
     auroc: Interval
@@ -133,6 +165,8 @@ class Robustness:
     seed: int
     faces: tuple[Face, ...] = field(default=(), repr=False)
     example: str | None = None
+    unmade: Mapping[str, Unmade] = field(default_factory=dict)
+    already_cropped: bool | None = None
 
     @property
     def worst(self) -> DegradedResult | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +16,15 @@ import pandas as pd
 from deepfake_lightning.data.demo import is_drawn
 from deepfake_lightning.evaluation.levels import levels_of
 from deepfake_lightning.evaluation.robustness.drawing import draw_items
+from deepfake_lightning.evaluation.robustness.gathering import Gathered
 from deepfake_lightning.evaluation.robustness.plan import Plan
-from deepfake_lightning.evaluation.robustness.record import DegradedScores, Face
-from deepfake_lightning.evaluation.robustness.strip import example_faces
-from deepfake_lightning.evaluation.robustness.worker import Job, assess_degraded
+from deepfake_lightning.evaluation.robustness.record import DegradedScores
+from deepfake_lightning.evaluation.robustness.worker import Job, work
 from deepfake_lightning.evaluation.subject import Subject
-from deepfake_lightning.inference.archive import END_ALL, assessment_of
+from deepfake_lightning.inference.archive import END_ALL
 from deepfake_lightning.inference.engine import Engine
 from deepfake_lightning.inference.items import Archive, Item
 from deepfake_lightning.inference.opening import EngineSource
-from deepfake_lightning.inference.rows import prediction_rows
 from deepfake_lightning.inference.tally import Record
 from deepfake_lightning.inference.worker import cropped, opened, shared
 from deepfake_lightning.media.degradations import DEGRADATIONS
@@ -74,43 +73,39 @@ def degraded_scores(
     there = list(Archive([part.with_rows(rows)], already_cropped))
     engine, number = opened(source), count_workers(workers, timeout)
     same = shared(source, number)
-    jobs = [
-        Job(same, item, key, seed_of(item, plan.seed))
-        for item in there
-        for key, how in DEGRADATIONS.items()
-        if how.applies(item.is_clip)
-    ]
-    phase("scoring degraded items", len(jobs))
-    found: dict[str, list[Record]] = defaultdict(list)
-    for job, assessed in _assessed(jobs, engine, number, timeout):
-        found[job.degradation] += prediction_rows(job.item, assessed.to_dict())
-        progress(assessed)
-    tables = [pd.DataFrame(columns=["degradation", "video_id", "status", "logit"])]
-    tables = [_items(subject, key, found[key]) for key in DEGRADATIONS if key in found] or tables
     item = _surest(there, dict(zip(names.tolist(), level.logit.tolist(), strict=True)))
-    faces: tuple[Face, ...] = ()
-    if item is not None and (plan.pictures or is_drawn(rows[rows["video_id"] == name_of(item)])):
-        phase("drawing an example", 1 + sum(job.item is item for job in jobs))
-        for face in example_faces(engine, item, seed_of(item, plan.seed)):
-            faces = (*faces, face)
-            progress(None)
-    return DegradedScores(
-        pd.concat(tables, ignore_index=True), tuple(drawn.tolist()),
-        len(names), dict(Counter(place_of(engine, one) for one in there)), plan.seed, faces,
-        name_of(item) if item is not None and faces else None,
-    )  # fmt: skip
-
-
-def _assessed(
-    jobs: list[Job], engine: Engine, workers: int, timeout: float
-) -> Iterator[tuple[Job, Assessment]]:
-    results = run_jobs(
-        assess_degraded, ((job, job) for job in jobs), workers=workers, timeout=timeout,
-        prepare=prepare_process, raised=END_ALL,
-    )  # fmt: skip
+    if item is not None and not plan.pictures:
+        item = item if is_drawn(rows[rows["video_id"] == name_of(item)]) else None
+    jobs = _jobs(there, item, same, plan.seed)
+    phase("scoring degraded items", len(jobs))
+    found = Gathered()
+    results = run_jobs(work, ((job, job) for job in jobs), workers=number, timeout=timeout,
+                       prepare=prepare_process, raised=END_ALL)  # fmt: skip
     with closing(results):
-        for job, found in results:
-            yield job, assessment_of(job.item, found, engine)
+        for job, result in results:
+            found.add(job, result)
+            progress(result if isinstance(result, Assessment) else None)
+    tables = [_items(subject, key, found.rows[key]) for key in DEGRADATIONS if key in found.rows]
+    empty = pd.DataFrame(columns=["degradation", "video_id", "status", "logit"])
+    return DegradedScores(
+        pd.concat(tables, ignore_index=True) if tables else empty, tuple(drawn.tolist()),
+        len(names), dict(Counter(place_of(engine, one) for one in there)), plan.seed,
+        tuple(found.faces[key] for key in (None, *DEGRADATIONS) if key in found.faces),
+        None if item is None else name_of(item), found.unmade(), already_cropped,
+    )  # fmt: skip
+
+
+def _jobs(items: list[Item], example: Item | None, source: EngineSource, seed: int) -> list[Job]:
+    """Return each item under each degradation that it can undergo, and the example's faces."""
+    ways = [
+        (item, key) for item in items for key, how in DEGRADATIONS.items()
+        if how.applies(item.is_clip)
+    ]  # fmt: skip
+    jobs = [Job(source, item, key, seed_of(item, seed)) for item, key in ways]
+    if example is None:
+        return jobs
+    mine = [None, *(key for item, key in ways if item is example)]
+    return [*jobs, *(Job(source, example, key, seed_of(example, seed), shown=True) for key in mine)]
 
 
 def _items(subject: Subject, key: str, rows: list[Record]) -> pd.DataFrame:

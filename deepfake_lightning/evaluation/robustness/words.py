@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from deepfake_lightning.evaluation.robustness.record import Change, DegradedResult, Robustness
+from deepfake_lightning.evaluation.robustness.record import (
+    Change,
+    DegradedResult,
+    Robustness,
+    Unmade,
+)
 from deepfake_lightning.evaluation.words import (
     counted,
     share,
@@ -10,6 +15,7 @@ from deepfake_lightning.evaluation.words import (
     signed,
     with_interval,
 )
+from deepfake_lightning.media.degradations import DEGRADATIONS
 from deepfake_lightning.media.h264 import PRESET
 from deepfake_lightning.metrics import Interval
 from deepfake_lightning.schemas.calibration import NOUNS
@@ -30,11 +36,14 @@ def robustness_text(found: Robustness) -> tuple[str, ...]:
         f"Clean, the same items have an AUROC of {with_interval(found.auroc)}"
         + (f", {share_with_interval(found.false_alarms)} false alarms and"
            f" {share_with_interval(found.missed)} missed fakes" if found.decides else "") + ".",
-        f"{counted(found.real + found.fake, 'item')} ({found.real:,} real, {found.fake:,} fake) of"
-        f" {counted(found.groups, 'group')} were degraded, drawn from {found.of:,} by group, with"
-        f" as many of each class as there are (seed {found.seed}).",
+        f"{counted(found.real + found.fake, 'item')} ({found.real:,} real of"
+        f" {counted(found.real_groups, 'group')}, {found.fake:,} fake of"
+        f" {counted(found.fake_groups, 'group')}; {found.groups:,} in all) were degraded, drawn"
+        f" from {found.of:,} by group,"
+        f" half of each class where there are enough (seed {found.seed}).",
         *(f"Applied to {counted(number, _PLACES[place][0])}, {_PLACES[place][1]}."
           for place, number in sorted(found.places.items())),
+        *unmade_words(found),
         "Each is held against the clean scores of the same items: AUROC by DeLong's paired test"
         " over groups, rates by the paired bootstrap; intervals hold 95 %, each by itself. What"
         " has no score any more is counted, and is in no rate. Severities are those of the pixels"
@@ -50,11 +59,28 @@ def worst_words(found: Robustness) -> tuple[str, ...]:
         return ()
     if one.lost is None:
         return (f"Worst: {one.words}: nothing can be ranked, {unscored_words(one)}.",)
+    if one.is_gone:
+        return (
+            f"Worst: {one.words}: {unscored_words(one)}, and {one.real:,} of"
+            f" {counted(one.reals, 'real item')} and {one.fake:,} of"
+            f" {counted(one.fakes, 'fake item')} left: rates are of those alone.",
+        )
     return (
         f"Worst: {one.words}: AUROC {with_interval(one.auroc.degraded)}, a difference of"
         f" {_difference(one.auroc.difference)}; it was chosen for that, so new data will as a rule"
         " show less.",
     )
+
+
+def unmade_words(found: Robustness) -> tuple[str, ...]:
+    """Return what could not be degraded, and why; nothing where all could."""
+    alike: dict[Unmade, list[str]] = {}
+    for key, one in found.unmade.items():
+        alike.setdefault(one, []).append(DEGRADATIONS[key].words)
+    parts = [f"{' / '.join(words)}: {counted(one.items, 'item')}{' each' * (len(words) > 1)}"
+             f" (the first: {one.reason})" for one, words in alike.items()]  # fmt: skip
+    said = "Not measured, since they could not be degraded, and in no figure:"
+    return (f"{said} {'; '.join(parts)}.",) if parts else ()
 
 
 def threshold_words(found: Robustness) -> tuple[str, ...]:

@@ -160,7 +160,8 @@ def detector_of_checkpoint(
     state = checkpoint.get("DeepfakeDataModule") or {}
     settings = checkpoint.get("datamodule_hyper_parameters") or {}
     sha256 = file_hash(path)
-    about = data_provenance(manifest) if manifest is not None else dict(state)
+    blending = settings.get("blending")
+    about = data_provenance(manifest, blending) if manifest is not None else dict(state)
     training = _training(run)
     model = {
         "kind": "checkpoint", "version": training.get("version"), "digest": sha256,

@@ -16,6 +16,7 @@ from deepfake_lightning.monitoring.log.tables import dirty_minutes, drift_checks
 from deepfake_lightning.monitoring.log.writing import MINUTE_US, minute_of
 
 DAY_US = 24 * 3600 * 1_000_000
+_WRITTEN_US = 10_000_000  # servers write their rows some moments after they answered
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def final_until(log: LogDatabase, start_us: int, now_us: int) -> int:
     first = select(func.min(dirty_minutes.c.start_us)).where(dirty_minutes.c.start_us >= start_us)
     with log.reading() as connection:
         dirty: int | None = connection.scalar(first)
-    last = minute_of(now_us) - MINUTE_US  # servers write their rows some moments later
+    last = minute_of(now_us - _WRITTEN_US)
     return last if dirty is None else min(last, dirty)
 
 

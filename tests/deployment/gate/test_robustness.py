@@ -57,8 +57,40 @@ def test_the_worst_that_is_listed_decides(evidence) -> None:
     (one,) = both.failed
     assert (one.value, one.limit) == (0.2, 0.1)
     assert "noise, sigma 20 levels: 0.200 of AUROC lost" in one.says
+
+
+def test_nothing_is_judged_by_the_few_that_are_left(evidence) -> None:
     (gone,) = decide(evidence, auroc_lost=0.9).failed
-    assert "nothing can be ranked, 100.0 % of the items have no score" in gone.says
+    assert "blur, sigma 4 px: too few are left to judge by, 0 real and 0 fake" in gone.says
+    assert "100.0 % have no score" in gone.says
+    three = Kept("shrunk to 1/4", 3, 150, 1.0, 0.0, 0.0, 0.0, 0.49)
+    clips = Kept("H.264, CRF 28", 1, 9, 1.0, 0.0, 0.0, 0.0, 0.0, 4)  # 10 clips among pictures
+    found = replace(MEASURED, degradations={"downscale_4": three, "h264_28": clips})
+    (one,) = decide(evidence, found, auroc_lost=0.5, worst_of=("downscale_4",)).failed
+    assert one.name == "robustness: worst degradation" and (one.value, one.limit) == (3, 50)
+    assert "3 real and 150 fake of 50 each: 49.0 % have no score" in one.says
+    named = {"h264_28": DegradedLimits(auroc=0.5, missed=0.9)}
+    (one,) = decide(evidence, found, named=named).failed
+    assert "1 real and 9 fake" in one.says and "4 could not be degraded" in one.says
+    (one,) = decide(evidence, found, auroc_lost=0.5).failed
+    assert one.says.endswith("; and 1 more such")
+
+
+def test_it_counts_on_the_versions_own_data_or_those_of_the_gate(evidence, change) -> None:
+    rules = {"auroc_lost": 0.1, "worst_of": ("jpeg_30",)}
+    of_gate = of(decide(evidence, **rules))["robustness: data"]
+    assert of_gate == ("passed", "faces: the data of the gate")
+    other = replace(MEASURED, content_hash="e" * 64)
+    (one,) = decide(evidence, other, **rules).failed
+    assert one.name == "robustness: data" and "--data data/manifest.parquet" in one.next_step
+    own = change(evidence, "candidate", trained="e" * 64)
+    assert decide(own, other, **rules).goes
+    # Before the gate split is looked at, nobody knows its data.
+    policy = GatePolicy(robustness=Robustness(**rules))
+    assert fails_before(policy, replace(evidence, robustness=other, measured=None)) == ()
+    unknown = replace(MEASURED, content_hash=None)
+    (one,) = decide(change(evidence, "candidate", trained=None), unknown, **rules).failed
+    assert one.name == "robustness: data"
 
 
 def test_limits_of_one_degradation(evidence) -> None:
@@ -68,8 +100,6 @@ def test_limits_of_one_degradation(evidence) -> None:
     failed = [one.name for one in decide(evidence, named={"noise_20": strict}).failed]
     assert failed == [f"robustness: noise_20: {what}"
                       for what in ("AUROC", "missed fakes", "without a score")]  # fmt: skip
-    gone = decide(evidence, named={"blur_4": DegradedLimits(auroc=0.5)})
-    assert "undefined" in gone.failed[0].says
 
 
 def test_what_was_not_measured_never_passes(evidence) -> None:

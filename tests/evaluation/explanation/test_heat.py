@@ -34,10 +34,24 @@ def test_the_fields_and_the_bias_add_up_to_the_logit(frozen: bool) -> None:
     assert maps.shape == (2, heat.grid, heat.grid) and heat.grid > 1
     bias = float((network.head.bias[1] - network.head.bias[0]).detach())
     assert maps.sum(axis=(1, 2)) + bias == pytest.approx(logits, abs=1e-5)
+    assert heat.constant(maps, logits) == pytest.approx(bias)
     assert logits == pytest.approx(
         [float(np.diff(row)[0]) for row in network(torch.from_numpy(inputs())).detach().numpy()],
         abs=1e-5,
     )
+
+
+def test_fields_that_add_up_to_nothing_have_no_constant() -> None:
+    """Nor where each map is off by another amount, as with layers behind the mean."""
+    network = detector()
+    covered, heat = HeatMaps(network, 96, "occlusion"), HeatMaps(network, 96)
+    maps, logits = heat.maps(inputs()), heat.logits(inputs())
+    assert covered.constant(covered.maps(inputs()), logits) is None
+    assert heat.constant(maps, logits + np.float32([0, 0.01])) is None
+    assert heat.constant(maps, logits + np.float32(0.01)) is None
+    network.backbone = torch.nn.Sequential(network.backbone, torch.nn.Softplus())
+    behind = HeatMaps(network, 96)
+    assert behind.constant(behind.maps(inputs()), behind.logits(inputs())) is None
 
 
 def test_it_is_the_formula_of_the_paper() -> None:

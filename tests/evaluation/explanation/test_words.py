@@ -39,7 +39,15 @@ def test_a_low_score_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("last", "said"),
-    [(0.8, "much of what they show"), (0.1, "depend on"), (None, "the same everywhere")],
+    [(0.8, "much of what they show"), (0.1, "depend on"), (None, "nothing can be told")],
 )
 def test_shuffled_weights(last: float | None, said: str) -> None:
-    assert said in randomised_line([Randomised("the classifier", 0.9), Randomised("all", last)])
+    told = randomised_line([Randomised.of("the classifier", [0.9]), Randomised.of("all", [last])])
+    assert said in told and "with this shuffle" in told
+
+
+def test_opposite_signs_do_not_cancel() -> None:
+    """A map upside down is the picture's as much as the same map is."""
+    found = Randomised.of("all", [0.9, -0.9, None])
+    assert (found.correlation, found.strength) == pytest.approx((0.0, 0.9))
+    assert "much of what they show is the picture" in randomised_line([found])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,14 @@ def test_what_one_class_lacks_the_other_makes_up_for() -> None:
     assert len(draw_items(names, label, group, 1000, 0)) == 50
     only = np.ones(5, np.int64)
     assert len(draw_items([f"f{n}" for n in range(5)], only, np.arange(5), 3, 0)) == 3
+
+
+def test_of_one_large_group_all_methods_come() -> None:
+    names = [f"{method}/{n:03d}" for method in ("a", "b", "c", "real") for n in range(100)]
+    label = np.array([name[0] != "r" for name in names], np.int64)
+    found = draw_items(names, label, np.zeros(400, np.int64), 120, 0)
+    drawn = Counter(names[n].split("/")[0] for n in found)
+    assert drawn["real"] == 60 and all(10 <= drawn[method] <= 30 for method in "abc")
 
 
 def test_the_draw_hangs_on_the_seed_and_not_on_the_order() -> None:

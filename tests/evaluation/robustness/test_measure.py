@@ -19,7 +19,9 @@ from deepfake_lightning.evaluation.robustness.record import (
     DegradedScores,
     Face,
     Robustness,
+    Unmade,
 )
+from deepfake_lightning.evaluation.robustness.words import worst_words
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import delong
 from deepfake_lightning.schemas import Calibration
@@ -33,7 +35,9 @@ def degraded(
 ) -> Callable[..., tuple[Subject, Robustness]]:
     """Return a function that measures a detector under changes of its logits, by key."""
 
-    def make(changes: dict[str, Any], **fields: Any) -> tuple[Subject, Robustness]:
+    def make(
+        changes: dict[str, Any], unmade: dict[str, Unmade] | None = None, **fields: Any
+    ) -> tuple[Subject, Robustness]:
         subject = noisy(COUNT, **{"calibration": fitted, **fields})
         rows = subject.predictions.sort_values("video_id")
         logit, name = rows["logit"].to_numpy(float), rows["video_id"].to_numpy(str)
@@ -44,7 +48,8 @@ def degraded(
                 "degradation": key, "video_id": name, "logit": values,
                 "status": np.where(np.isnan(values), "no_face", "ok"),
             }))  # fmt: skip
-        scores = DegradedScores(pd.concat(parts), tuple(name), 1000, {"crop": COUNT}, 0)
+        scores = DegradedScores(pd.concat(parts), tuple(name), 1000, {"crop": COUNT}, 0,
+                                unmade=unmade or {})  # fmt: skip
         found = evaluate(
             Subject(**{**vars(subject), "degraded": scores}), draws=300
         ).robustness  # fmt: skip
@@ -126,6 +131,31 @@ def test_the_worst_comes_first_and_what_is_gone_before_all(degraded: Any) -> Non
     assert some.lost == 0  # of the items that still have a score, clean and degraded alike
 
 
+def test_few_that_are_left_are_no_measure(degraded: Any) -> None:
+    def three_reals(logit: np.ndarray) -> np.ndarray:
+        rows = np.random.default_rng(0).random(logit.size)
+        return np.where(rows < 0.03, logit, np.nan)
+
+    _, found = degraded({"noise_20": lambda x: -x, "downscale_4": three_reals})
+    one = found.results[0]
+    assert one.key == "downscale_4" and one.is_gone and not of(found, "noise_20").is_gone
+    assert (one.reals, one.fakes) == (100, 100) and 0 < one.real + one.fake < 20
+    (said,) = worst_words(found)
+    assert f"{one.no_face} of 200 items without a score" in said
+    assert f"{one.real} of 100 real items" in said and "AUROC" not in said
+
+
+def test_what_could_not_be_degraded_is_in_no_figure_and_said(degraded: Any) -> None:
+    unmade = {"h264_28": Unmade(3, "clip.mp4 is too long"), "jpeg_30": Unmade(1, "no room"),
+              "jpeg_50": Unmade(1, "no room")}  # fmt: skip
+    subject, found = degraded({"jpeg_30": mixed}, unmade=unmade)
+    assert found.to_dict()["unmade"]["h264_28"] == {"items": 3, "reason": "clip.mp4 is too long"}
+    assert of(found, "jpeg_30").unmade == 1 and of(found, "jpeg_30").unscored.value == 0
+    page = evaluation_page(evaluated(subject, found))
+    assert "H.264, CRF 28: 3 items (the first: clip.mp4 is too long)" in page
+    assert "JPEG, quality 30 / JPEG, quality 50: 1 item each (the first: no room)" in page
+
+
 def test_without_a_calibration_probability_a_half_decides(degraded: Any) -> None:
     subject, found = degraded({"jpeg_50": lambda x: x}, calibration=Calibration())
     rows = subject.predictions
@@ -148,7 +178,8 @@ def evaluated(subject: Subject, found: Robustness) -> Evaluation:
 def test_the_report_says_it_in_all_its_files(degraded: Any) -> None:
     subject, found = degraded({"jpeg_95": lambda x: x, "noise_20": mixed})
     shown = Robustness(
-        **{**vars(found), "faces": (Face("as it is", b"jpeg"), Face("blur", None)),
+        **{**vars(found), "faces": (Face("as it is", b"jpeg"), Face("blur", None),
+                                  Face("social", None, "unreadable")),
            "example": "real/<i>0</i>"}
     )  # fmt: skip
     one = evaluated(subject, shown)
@@ -158,7 +189,8 @@ def test_the_report_says_it_in_all_its_files(degraded: Any) -> None:
         assert said in page and said in markdown, said
     assert markdown.index("| noise, sigma 20 levels") < markdown.index("| JPEG, quality 95")
     assert page.count("data:image/svg+xml") == 5
-    assert "no face</div>" in page and "<i>0</i>" not in page and "data:image/jpeg" in page
+    assert "no face</div>" in page and "unreadable</div>" in page
+    assert "<i>0</i>" not in page and "data:image/jpeg" in page
     record = json.loads(json.dumps(one.to_dict(), allow_nan=False))["robustness"]
     assert record["results"][0]["key"] == "noise_20" and record["places"] == {"crop": COUNT}
     assert "faces" not in record and "example" not in record

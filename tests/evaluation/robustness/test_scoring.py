@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from deepfake_lightning.evaluation.robustness.gathering import Gathered
 from deepfake_lightning.evaluation.robustness.plan import Plan
+from deepfake_lightning.evaluation.robustness.record import Face, Unmade
 from deepfake_lightning.evaluation.robustness.scoring import place_of, seed_of
-from deepfake_lightning.evaluation.robustness.strip import example_faces
-from deepfake_lightning.evaluation.robustness.worker import Job, assess_degraded
+from deepfake_lightning.evaluation.robustness.worker import Job, work
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.detectors import detector_of_bundle
 from deepfake_lightning.evaluation.subjects.scoring import Scoring, score_split
@@ -22,6 +25,8 @@ from deepfake_lightning.media import open_video, read_image
 from deepfake_lightning.media.degradations import DEGRADATIONS
 from deepfake_lightning.media.degrading import jpeg
 from deepfake_lightning.media.h264 import recode
+from deepfake_lightning.processes import Lost
+from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.storage import Workspace
 
 OF_PICTURES = [key for key, one in DEGRADATIONS.items() if one.picture is not None]
@@ -87,34 +92,68 @@ def test_clips_are_encoded_before_faces_are_looked_for(
     assert place_of(engine, item) == "clip" and item.is_clip
 
     def logit(key: str) -> float:
-        found = assess_degraded(Job(source, item, key, seed_of(item, 0)))
+        found = work(Job(source, item, key, seed_of(item, 0)))
+        assert isinstance(found, Assessment)
         assert found.status == "ok", found.reason
         assert found.logit is not None and found.examined is not None
         return found.logit
 
-    path = tmp_path / "encoded.mp4"
-    path.write_bytes(recode(item.pictures[0].path, 40))
+    path = recode(item.pictures[0].path, tmp_path / "encoded.mp4", 40)
     assert logit("h264_40") == engine.assess(path).logit
     clean = engine.assess(item.pictures[0].path)
     assert len({logit("h264_23"), logit("h264_40"), logit("noise_10"), clean.logit}) == 4
-    with open_video(recode(item.pictures[0].path, 40)) as video:
+    with open_video(path) as video:
         assert clean.examined is not None and video.info.frames == clean.examined.frames_in_clip
 
 
 def test_what_is_not_found_or_read_is_counted(frame_bundle: Any, portrait_clips: Path) -> None:
     source = EngineSource(frame_bundle.folder)
     clip = items_of(portrait_clips, "real/p1.mp4")
-    found = assess_degraded(Job(source, clip, "downscale_4", seed_of(clip, 0)))
+    found = work(Job(source, clip, "downscale_4", seed_of(clip, 0)))
+    assert isinstance(found, Assessment)
     assert (found.status, found.logit) == ("no_face", None)  # 25 pixels of it are left
     broken = items_of(portrait_clips, "broken.mp4")
-    for key in ("h264_28", "social", "jpeg_30"):
-        lost = assess_degraded(Job(source, broken, key, seed_of(broken, 0)))
-        assert lost.status == "unreadable" and "not a video" in str(lost.reason)
-    engine = open_engine(frame_bundle.folder)
-    faces = {face.words: face.picture for face in example_faces(engine, clip, (0, 1))}
-    assert faces["as it is"] is not None and faces["H.264, CRF 28"] is not None
-    assert faces["shrunk to 1/4 of its sides"] is None
-    assert len(faces) == 1 + len(DEGRADATIONS)
+    unread = work(Job(source, broken, "jpeg_30", seed_of(broken, 0)))
+    assert isinstance(unread, Assessment) and unread.status == "unreadable"
+    for key in ("h264_28", "social"):  # nothing was degraded, so nothing is said of the detector
+        lost = work(Job(source, broken, key, seed_of(broken, 0)))
+        assert isinstance(lost, Lost) and "not a video" in lost.reason
+    faces = [work(Job(source, one, key, (0, 1), shown=True))
+             for one, key in ((clip, None), (clip, "h264_28"), (clip, "downscale_4"),
+                              (broken, "social"), (broken, None))]  # fmt: skip
+    assert all(isinstance(face, Face) for face in faces)
+    assert [face.picture is not None for face in faces] == [True, True, False, False, False]
+    missing = [face.missing for face in faces[2:]]
+    assert missing == ["no face", "could not be made", "unreadable"]
+
+
+def test_a_picture_that_jpeg_cannot_hold_costs_itself_alone(
+    crop_bundle: Any, tmp_path: Path
+) -> None:
+    assert cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((16, 66_000, 3), np.uint8))
+    item = replace(items_of(tmp_path, "wide.png"), already_cropped=True)
+    source, gathered = EngineSource(crop_bundle.folder), Gathered()
+    for key in ("jpeg_30", "noise_20"):
+        for shown in (False, True):
+            job = Job(source, item, key, seed_of(item, 0), shown)
+            gathered.add(job, work(job))
+    assert set(gathered.rows) == {"noise_20"}
+    assert gathered.unmade()["jpeg_30"].items == 1
+    assert "cannot be written as JPEG" in gathered.unmade()["jpeg_30"].reason
+    assert gathered.faces["jpeg_30"].missing == "could not be made"
+    assert gathered.faces["noise_20"].picture is not None
+
+
+def test_jobs_that_were_lost_are_not_charged_to_the_detector(portrait_clips: Path) -> None:
+    gathered = Gathered()
+    for name in ("real/p2.mp4", "real/p1.mp4"):
+        item = items_of(portrait_clips, name)
+        job = Job(EngineSource(portrait_clips), item, "social", (0, 1))
+        gathered.add(job, Lost(f"{name} takes longer than 9 s"))
+        gathered.add(replace(job, shown=True), Lost("crashes its decoder"))
+    assert gathered.rows == {}
+    assert gathered.unmade() == {"social": Unmade(2, "real/p1.mp4 takes longer than 9 s")}
+    assert gathered.faces["social"].missing == "could not be made"
 
 
 def test_the_seed_of_an_item_is_that_of_its_name(portrait_clips: Path) -> None:
