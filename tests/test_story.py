@@ -78,7 +78,9 @@ def test_the_new_version_knows_what_the_old_one_missed(story: Story) -> None:
     assert registration["parent"] == "v1.0.0"
     assert registration["reason"]
     steps = story.record("retraining/loops/*/loop.json")["steps"]
-    assert steps["evaluate"]["result"]["new"]["difference"] > 0.05  # AUROC, on people not trained on
+    assert (
+        steps["evaluate"]["result"]["new"]["difference"] > 0.05
+    )  # AUROC, on people not trained on
 
 
 def test_production_is_back_where_it_was_and_the_history_says_how(story: Story) -> None:

@@ -233,9 +233,7 @@ def _lasted(since_us: int | None, minutes: float, now_us: int) -> bool:
     return since_us is not None and now_us - since_us >= minutes * MINUTE_US
 
 
-def in_order(
-    alerts: Sequence[Alert], now_us: int, kept_us: int = KEPT_US
-) -> tuple[Alert, ...]:
+def in_order(alerts: Sequence[Alert], now_us: int, kept_us: int = KEPT_US) -> tuple[Alert, ...]:
     """Return alerts as they are shown, without those that were resolved too long ago."""
     shown = [one for one in alerts
              if one.resolved_us is None or now_us - one.resolved_us < kept_us]  # fmt: skip
