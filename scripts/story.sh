@@ -59,7 +59,8 @@ review() { # everyone who is named looks at all that was drawn; some is seen by 
     rm "$PLACE/todo.csv" "$PLACE/labels.csv"
   done
 }
-minute() { sleep $((72 - 10#$(date +%S))); } # drift is judged by whole minutes that are over
+minute() { sleep $((61 - 10#$(date +%S))); }
+settled() { sleep $((102 - 10#$(date +%S))); } # drift is judged by minutes that are over, once all is logged
 picture() { # of a page of the dashboard, where there is a browser
   [ -n "$BROWSER" ] || return 0
   mkdir -p "$PLACE/pictures"
@@ -113,7 +114,7 @@ start PAGES dashboard --port 0 --watch false
 tell "5 traffic: what was trained for"
 traffic clean "$BEFORE" 5 1
 review ada
-[ -n "$SMOKE" ] || minute
+[ -n "$SMOKE" ] || settled
 run monitor --check true
 picture 1_healthy ""
 
@@ -121,7 +122,7 @@ tell "6 a new forgery appears"
 traffic new "$AFTER" "$SLOWLY" 2
 minute
 traffic new "$AFTER" "$SLOWLY" 3
-minute
+settled
 
 tell "7 drift, and an alert"
 fires monitor --check true

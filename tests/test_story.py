@@ -69,7 +69,7 @@ def test_quiet_traffic_is_quiet_and_a_new_forgery_is_not(story: Story) -> None:
     assert "production: 0 firing" in story.chapter(5)
     after = story.chapter(7)
     assert "drifting: " in after
-    assert re.search(r"^drift\b.*firing|firing.*\bdrift\b", after, re.MULTILINE)
+    assert "production: 1 firing" in after
     assert "quality" in story.chapter(8)  # once people had said what it was
 
 
@@ -87,12 +87,12 @@ def test_production_is_back_where_it_was_and_the_history_says_how(story: Story) 
     environment = story.record("deployment/config/production.json")
     assert [(one["version"], one["share"]) for one in environment["serving"]] == [("v1.0.0", 1.0)]
     lines = (story.place / "deployment/history.jsonl").read_text().splitlines()
-    acts = [(one["environment"], one["action"]) for one in map(json.loads, lines)]
-    assert [action for environment, action in acts if environment == "production"] == [
-        "deploy", "abtest-start", "abtest-promote", "rollback",
+    acts = [(one["environment"], one["event"]) for one in map(json.loads, lines)]
+    assert [event for environment, event in acts if environment == "production"] == [
+        "deploy", "abtest", "promote", "rollback",
     ]  # fmt: skip
     with sqlite3.connect(story.place / "monitoring/predictions.db") as log:
-        rows = log.execute("SELECT version, status, count(*) FROM requests GROUP BY 1, 2")
+        rows = log.execute("SELECT version, http_status, count(*) FROM requests GROUP BY 1, 2")
         answered = {(version, status): count for version, status, count in rows}
     assert {version for version, _ in answered} == {"v1.0.0", "v1.1.0"}
     assert {status for _, status in answered} == {200}

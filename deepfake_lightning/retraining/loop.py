@@ -27,7 +27,7 @@ from deepfake_lightning.retraining.record import (
     Step,
     StepRecord,
 )
-from deepfake_lightning.retraining.steps import STEPS, drop_erased
+from deepfake_lightning.retraining.steps import STEPS, drop_erased, is_whole
 from deepfake_lightning.retraining.work import Refused, Work
 from deepfake_lightning.storage import Workspace, lock
 
@@ -122,7 +122,7 @@ def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
         for step in _ORDER:
             if step == "goal" and work.policy.goal == "staging":
                 continue
-            if step == "train" and drop_erased(work):
+            if step == "train" and (drop_erased(work) or _is_torn(work)):
                 _do("merge", setting, loops, work)  # without what was erased since
             if step not in work.record.steps:
                 _do(step, setting, loops, work)
@@ -143,6 +143,11 @@ def _worked(setting: Setting, loops: Loops, work: Work) -> LoopRecord:
         clear_closed(setting.workspace)
         raise
     return _ended(loops, work, "done", setting.clock(), None, "")
+
+
+def _is_torn(work: Work) -> bool:
+    """Return whether something was erased since the data were merged that are to be trained on."""
+    return {"merge", "train"} & set(work.record.steps) == {"merge"} and not is_whole(work)
 
 
 def _alive(record: LoopRecord, deaths: int) -> LoopRecord:

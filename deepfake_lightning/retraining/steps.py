@@ -14,6 +14,7 @@ from deepfake_lightning.retraining.new_items import NewItems, items_of
 from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops, Step
 from deepfake_lightning.retraining.work import Refused, Work
+from deepfake_lightning.schemas import read_manifest
 from deepfake_lightning.storage import file_hash, write_json
 
 
@@ -144,6 +145,19 @@ def drop_erased(work: Work) -> int:
     if work.log is None or not names:
         return 0
     return remove(work.folder, gone(work.log, names))
+
+
+def is_whole(work: Work) -> bool:
+    """Return whether all new media of the merged data are there: erased ones are not."""
+    from deepfake_lightning.retraining.merging import DATA, SLICE
+
+    for path in (work.folder / DATA, work.folder / SLICE):
+        if path.is_file():
+            manifest = read_manifest(path)
+            new = manifest.rows["path"].str.startswith(f"{work.record.name}/")
+            if not all((manifest.root / one).is_file() for one in manifest.rows["path"][new]):
+                return False
+    return True
 
 
 def _same(work: Work, taken: NewItems) -> LoopRecord | None:

@@ -50,8 +50,12 @@ class Work:
 
     @property
     def reason(self) -> str:
-        """Why the loop was begun."""
-        return f"loop {self.record.number}: {self.record.trigger['reason']}"
+        """Why the loop was begun, in a line; its record says it with figures."""
+        trigger = self.record.trigger
+        kinds = [one["kind"] for one in trigger["causes"] if one["holds"]]
+        by_hand = trigger["observed"]["by_hand"]
+        said = [by_hand if kind == "by_hand" else kind for kind in kinds]
+        return f"loop {self.record.number}: {', '.join(said)}"
 
     @property
     def version(self) -> str:

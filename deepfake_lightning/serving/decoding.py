@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 _JOBS = "deepfake_lightning.serving.jobs.worker"  # forked from the same server
 
 _START_SECONDS = 60.0
+_TOLD = 1  # times that a task is begun anew whose process was told to end
 _PAUSE = 1.0  # seconds before a process that could not be started is tried again
 _MEMORY = 6 << 30  # bytes of addresses; libraries take one of these six before any file is read
 
@@ -139,6 +140,7 @@ class DecodingPool:
         self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         self._count(1)
+        told_to_end = 0
         try:
             while True:
                 process = await self._free.get()
@@ -147,8 +149,10 @@ class DecodingPool:
                         async with asyncio.timeout(seconds):
                             return await process.run(function, *args, **kwargs)
                 except ProcessDied as error:
-                    # Told to end, as all processes of a service may be, is no file's fault.
-                    if error.exit_code != -signal.SIGTERM:
+                    # Told to end, as all processes of a service may be, is no file's fault; but who
+                    # watches over the memory tells that to the one that takes too much.
+                    told_to_end += error.exit_code == -signal.SIGTERM
+                    if error.exit_code != -signal.SIGTERM or told_to_end > _TOLD:
                         raise DecoderCrashed(f"exit code {error.exit_code}") from error
                 finally:
                     self._give_back(process)

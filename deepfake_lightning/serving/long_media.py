@@ -64,7 +64,8 @@ def open_jobs(service: Service) -> Iterator[JobService]:
 
 def _log(service: Service, job: Job, scored: Found | None) -> None:
     """Write a job that has come to its end to the prediction log: under its own route."""
-    started, finished = job.started_us or job.created_us, job.finished_us or service.clock()
+    finished = job.finished_us or service.clock()
+    started = job.started_us or finished  # one that only waited says nothing of how long it takes
     error = job.error.code if job.error else _CANCELLED if job.state == "cancelled" else None
     row = LoggedRequest(
         id=job.id,

@@ -16,7 +16,7 @@ from deepfake_lightning.retraining.looking import look
 from deepfake_lightning.retraining.loop import retrain
 from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.retraining.work import Refused
-from deepfake_lightning.schemas import read_manifest
+from deepfake_lightning.schemas import Manifest, read_manifest, write_manifest
 from deepfake_lightning.storage import lock
 
 
@@ -226,6 +226,32 @@ def test_what_is_erased_before_the_training_is_not_trained_on(setting, done, dep
     assert done[:3] == ["merge", "merge", "train"]
     folder = Loops(setting.workspace).folder(found.number)
     assert [path.stem for path in (folder / "media").iterdir()] == [names[1]]
+
+
+def test_what_was_erased_between_two_calls_is_merged_without_it(
+    setting, done, monkeypatch, make_rows
+):
+    def merge(work):
+        data = work.folder / "data"
+        (data / work.record.name).mkdir(parents=True, exist_ok=True)
+        (data / work.record.name / "new.jpg").write_bytes(b"a face")
+        rows = make_rows(1, path=[f"{work.record.name}/new.jpg"])
+        write_manifest(Manifest(rows, data, data), data / "manifest.parquet")
+        return merged(work)
+
+    def interrupted(work):
+        raise KeyboardInterrupt
+
+    merged = loops_module.STEPS["merge"]
+    steps = {**loops_module.STEPS, "merge": merge}
+    monkeypatch.setattr(loops_module, "STEPS", {**steps, "train": interrupted})
+    with pytest.raises(KeyboardInterrupt):
+        retrain(setting, "why not")
+    (picture,) = Loops(setting.workspace).root.glob("*/data/retrain-*/new.jpg")
+    picture.unlink()  # as an erasure does
+    monkeypatch.setattr(loops_module, "STEPS", steps)
+    assert retrain(setting).loop.outcome == "done"
+    assert done == ["collect", "merge", "merge", "train", "register", "evaluate", "stage"]
 
 
 def test_one_loop_at_a_time(setting):

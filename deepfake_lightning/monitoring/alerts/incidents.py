@@ -10,10 +10,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deepfake_lightning.errors import DeepfakeLightningError
+from deepfake_lightning.errors import DeepfakeLightningError, StorageError
 from deepfake_lightning.monitoring.alerts.checking import deliver_due
 from deepfake_lightning.monitoring.alerts.delivering import messages_of
-from deepfake_lightning.monitoring.alerts.judging import in_order, resolved, silenced_until, told
+from deepfake_lightning.monitoring.alerts.judging import (
+    in_order,
+    kept_us,
+    resolved,
+    silenced_until,
+    told,
+)
 from deepfake_lightning.monitoring.alerts.policy import AlertPolicy
 from deepfake_lightning.monitoring.alerts.policy_files import policy_of
 from deepfake_lightning.monitoring.alerts.records import Alert, Kind, Severity, alert_id
@@ -110,16 +116,18 @@ def _change(
         alert, event = told(replace(alert, silenced_until_us=until), kind, now_us)
         others = [one for one in state.alerts if one not in its]
         return replace(
-            state, alerts=in_order([alert, *others], now_us),
+            state, alerts=in_order([alert, *others], now_us, kept_us(policy.rules)),
             outbox=(*state.outbox, *messages_of([event], policy)),
             unwritten=(*state.unwritten, event),
         )  # fmt: skip
 
-    change_state(workspace, edit, hold=True)
+    _, fault = change_state(workspace, edit, hold=True)
     try:
         deliver_due(workspace, now_us=now_us, wait_seconds=_WAIT_SECONDS)
     except DeepfakeLightningError as error:  # it waits in the outbox
         logger.warning("%s of %s: it is told later: %s", *key, error.what)
+    if fault:  # this process alone knows of it, and ends soon
+        raise StorageError(f"the incident {key[0]} of {key[1]} could not be kept", why=fault)
 
 
 def _policy(workspace: Workspace) -> AlertPolicy:

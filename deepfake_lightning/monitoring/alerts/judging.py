@@ -73,8 +73,12 @@ def judge(
             now, event = told(now, kind, now_us)
             events.append(event)
         after.append(now)
-    cooldowns = [round(rule.cooldown_minutes * MINUTE_US) for rule in rules]
-    return in_order([*after, *kept], now_us, max(KEPT_US, *cooldowns, 0)), tuple(events)
+    return in_order([*after, *kept], now_us, kept_us(rules)), tuple(events)
+
+
+def kept_us(rules: Sequence[AlertRule]) -> int:
+    """Return for how long resolved alerts are kept, microseconds: until no cool-down needs them."""
+    return max(KEPT_US, *(round(rule.cooldown_minutes * MINUTE_US) for rule in rules), 0)
 
 
 def _is_for(rule: AlertRule, environment: str) -> bool:

@@ -16,7 +16,7 @@ from deepfake_lightning.monitoring.log.tables import dirty_minutes, drift_checks
 from deepfake_lightning.monitoring.log.writing import MINUTE_US, minute_of
 
 DAY_US = 24 * 3600 * 1_000_000
-_WRITTEN_US = 10_000_000  # servers write their rows some moments after they answered
+_WRITTEN_US = 40_000_000  # a row is of when its request came, and written once it is answered
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ class _File(RotatingFileHandler):
         """Write a line, to the next file where this one is full."""
         try:
             line = self.format(record) + self.terminator
-            assert self.stream is not None  # open from the beginning
+            if self.stream is None:  # it could not be opened anew when the one before was full
+                self.stream = self._open()
             if self.stream.tell() + len(line) >= self.maxBytes:  # lines are ASCII
                 self.doRollover()
             self.stream.write(line)

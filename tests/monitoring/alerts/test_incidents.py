@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring.alerts import (
     acknowledge,
     alert_history,
     check_alerts,
     read_alerts,
     silence,
+    state,
 )
 from deepfake_lightning.monitoring.alerts.checking import deliver_due
 from deepfake_lightning.monitoring.alerts.incidents import Incident, end, report
@@ -53,6 +55,18 @@ def test_it_fires_is_told_again_and_ends(place: Workspace) -> None:
             ("resolved", "loop 3 is done")]  # fmt: skip
     assert sent(place) == told
     assert [(one.kind, one.alert.says) for one in alert_history(place)] == told
+
+
+def test_a_full_disk_is_said_and_the_channels_are_told_all_the_same(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("the state of alerts cannot be written", why="no space is left")
+
+    monkeypatch.setattr(state, "_write", full)
+    with pytest.raises(StorageError, match="retraining of production could not be kept"):
+        report(place, BROKEN, now_us=START_US)
+    assert sent(place) == [("firing", "loop 1 failed")]
 
 
 def test_rounds_leave_it_alone(place: Workspace) -> None:

@@ -64,7 +64,7 @@ def test_only_scored_items_that_the_version_answered_with_count(traffic, log):
 
 
 def test_minutes_whose_roll_ups_are_not_made_are_waited_for(traffic, log):
-    now = NOON + 60 * MINUTE_US + 9_999_999  # rows of the last minute may be on their way
+    now = NOON + 60 * MINUTE_US + 39_999_999  # rows of the last minute may be on their way
     traffic.send(60, minutes=30)
     assert final_until(log, NOON, now) == NOON + 59 * MINUTE_US
     traffic.send(1, minute=20, minutes=1, roll_up=False)

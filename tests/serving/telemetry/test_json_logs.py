@@ -139,6 +139,20 @@ def test_files_are_bounded(tmp_path, logs, monkeypatch):
     assert logs() == []  # the place of before is let go
 
 
+def test_lines_go_on_after_a_file_could_not_be_put_aside(tmp_path, logs, monkeypatch):
+    def refuse(*_):
+        monkeypatch.undo()  # once
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(json_logs, "MAX_FILE_BYTES", 2_000)
+    set_up_logs(tmp_path / "small", 1)
+    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    for number in range(30):
+        logging.getLogger("deepfake_lightning.x").info("line %d", number)
+    assert "line 29" in (tmp_path / "small/server-1.jsonl").read_text()
+
+
 def test_a_place_that_cannot_be_written_is_said(tmp_path, logs):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"server-0\.jsonl cannot be written"):
