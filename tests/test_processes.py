@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -11,25 +12,18 @@ import pytest
 
 from deepfake_lightning.processes import Lost, run_jobs
 
-
-def nothing() -> None:
-    """Prepare nothing."""
-
-
-def work(job: str) -> int:
-    """Return the process that worked on a job."""
-    if job == "dies":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return os.getpid()
+# A job is an expression: children of the tests' process can import no test's functions.
+PID = "__import__('os').getpid()"
+DIES = "__import__('os').kill(__import__('os').getpid(), 9)"
 
 
 def run(*jobs: str) -> Generator[tuple[int, int | Lost], None, None]:
     numbered = iter(list(enumerate(jobs)))
-    return run_jobs(work, numbered, workers=2, timeout=60, prepare=nothing, raised=())
+    return run_jobs(eval, numbered, workers=2, timeout=60, prepare=gc.collect, raised=())
 
 
 def test_a_file_that_kills_its_process_is_lost_and_no_other() -> None:
-    found = dict(run("a", "dies", "b", "c"))
+    found = dict(run(PID, DIES, PID, PID))
     lost = found.pop(1)
     assert isinstance(lost, Lost) and "exit code -9" in lost.reason
     assert all(isinstance(one, int) for one in found.values()) and len(found) == 3
@@ -38,7 +32,7 @@ def test_a_file_that_kills_its_process_is_lost_and_no_other() -> None:
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 def test_processes_that_are_killed_while_they_are_idle_cost_no_file(pause: float) -> None:
     """As the kernel may, for want of memory, while who reads the results does something else."""
-    results = run(*"abcdefgh")
+    results = run(*[PID] * 8)
     first, pid = next(results)
     time.sleep(0.5)  # what was given out is done
     assert isinstance(pid, int)
