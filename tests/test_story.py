@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.timeout(1800)  # for all of them: minutes, and more on a busy machine
 COMMAND = re.compile(r"^\$ deepfake-lightning (.+?)(?: &)?$", re.MULTILINE)
 
 

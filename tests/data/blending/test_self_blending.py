@@ -156,4 +156,4 @@ def test_without_room_for_a_mask_both_sides_are_the_same() -> None:
 )  # fmt: skip
 def test_impossible_settings_are_refused(field: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"data\.blending\.{field} is"):
-        Blending(**{field: value})
+        Blending(**{field: value}).check()
