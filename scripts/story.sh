@@ -30,8 +30,13 @@ if ! command -v deepfake-lightning >/dev/null; then
   export PATH="$PWD/$VENV/bin:$PATH"
 fi
 case $PLACE in /*) ;; *) PLACE=$PWD/$PLACE ;; esac
+if [ -e "$PLACE" ] && [ ! -e "$PLACE/.story" ]; then
+  echo "$PLACE is there and was not left by a story: nothing is removed; set STORY to another folder" >&2
+  exit 2
+fi
 rm -rf "$PLACE"
 mkdir -p "$PLACE"/{deployment,monitoring,retraining}/policy
+touch "$PLACE/.story"
 cp scripts/story/{gate,abtest}.yaml "$PLACE/deployment/policy/"
 cp scripts/story/{drift,review}.yaml "$PLACE/monitoring/policy/"
 cp scripts/story/retrain.yaml "$PLACE/retraining/policy/"
@@ -49,12 +54,16 @@ fires() { # a command that has to end with exit code 4: an alert fires
   run "$@" || code=$?
   [ "$code" = 4 ] || { echo "exit code $code instead of 4" >&2; exit 1; }
 }
-traffic() { echo; echo "$2 uploads from $1, over $3 s or more"; python scripts/story/traffic.py send "$URL" "$PLACE/data/$1" --requests "$2" --seconds "$3" --seed "$4" --truth "$PLACE/truth.csv"; }
+traffic() { # FOLDER NUMBER SECONDS SEED
+  echo; echo "$2 uploads from $1, over $3 s or more"
+  python3 scripts/story/traffic.py send "$URL" "$PLACE/data/$1" --requests "$2" --seconds "$3" --seed "$4" \
+    --truth "$PLACE/truth.csv"
+}
 review() { # everyone who is named looks at all that was drawn; some is seen by two of them
   local who
   for who in "$@"; do
     run feedback list --env production --by "$who" --out "$PLACE/todo.csv"
-    python scripts/story/traffic.py review "$PLACE/todo.csv" --truth "$PLACE/truth.csv" --out "$PLACE/labels.csv"
+    python3 scripts/story/traffic.py review "$PLACE/todo.csv" --truth "$PLACE/truth.csv" --out "$PLACE/labels.csv"
     run feedback import "$PLACE/labels.csv" --source review --by "$who"
     rm "$PLACE/todo.csv" "$PLACE/labels.csv"
   done
@@ -65,7 +74,8 @@ picture() { # of a page of the dashboard, where there is a browser
   [ -n "$BROWSER" ] || return 0
   mkdir -p "$PLACE/pictures"
   "$BROWSER" --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 --virtual-time-budget=20000 \
-    --screenshot="$PLACE/pictures/$1.png" "$PAGES/$2" >/dev/null 2>&1 && echo "picture: $PLACE/pictures/$1.png"
+    --screenshot="$PLACE/pictures/$1.png" "$PAGES/$2" >/dev/null 2>&1 || true
+  if [ -s "$PLACE/pictures/$1.png" ]; then echo "picture: $PLACE/pictures/$1.png"; else echo "no picture: $BROWSER failed"; fi
 }
 start() { # NAME COMMAND…: leaves the address that the command prints in the variable NAME
   local name=$1 line
@@ -78,6 +88,7 @@ start() { # NAME COMMAND…: leaves the address that the command prints in the v
     kill -0 $! 2>/dev/null || { cat "$PLACE/$name.err" >&2; exit 1; }
     sleep 0.2
   done
+  [ -n "$line" ] || { echo "$1 gives no address: see $PLACE/$name.err" >&2; exit 1; }
   printf -v "$name" %s "$line"
   echo "$line"
 }
