@@ -262,11 +262,11 @@ def _of(name: str | None, env: str, workspace: str | None) -> tuple[Environment,
 def _judged(
     environment: Environment, experiment: Experiment, log: str | None, console: Console
 ) -> tuple[ExperimentDecision, datetime]:
-    from deepfake_lightning.deployment.canary import opened
     from deepfake_lightning.deployment.environment import utc_now
     from deepfake_lightning.deployment.experiments import status
+    from deepfake_lightning.monitoring.log import existing_log
 
     place = environment.workspace.prediction_log(log)
     now = utc_now()
-    with console.status("reading the prediction log"), opened(place) as there:
+    with console.status("reading the prediction log"), existing_log(place) as there:
         return status(environment, experiment, there, now), now

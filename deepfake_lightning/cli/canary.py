@@ -40,11 +40,12 @@ def status(
         workspace: where the workspace is (default: mlops).
         json: print everything as JSON, and nothing else.
     """
-    from deepfake_lightning.deployment.canary import look, opened
+    from deepfake_lightning.deployment.canary import look
     from deepfake_lightning.deployment.environment import utc_now
+    from deepfake_lightning.monitoring.log import existing_log
 
     environment, place = _of(env, log, workspace)
-    with opened(place) as there:
+    with existing_log(place) as there:
         decision = look(environment, log=there, now=utc_now())
     if json:
         sys.stdout.write(dumps(decision.to_dict()) + "\n")
@@ -76,9 +77,10 @@ def step(
     """
     from deepfake_lightning.deployment import canary
     from deepfake_lightning.deployment.environment import utc_now
+    from deepfake_lightning.monitoring.log import existing_log
 
     environment, place = _of(env, log, workspace)
-    with canary.opened(place) as there:
+    with existing_log(place) as there:
         decision = canary.step(environment, log=there, now=utc_now())
     if json:
         sys.stdout.write(dumps(decision.to_dict()) + "\n")

@@ -219,14 +219,13 @@ def opened_log(log: str | None, workspace: str | None) -> Iterator[PredictionLog
         UsageError: it is not.
     """
     place = Workspace.find(workspace).prediction_log(log)
-    is_file = isinstance(place, Path) or "://" not in place
-    if is_file and not Path(place).is_file():
+    from deepfake_lightning.monitoring.log import PredictionLog, is_missing
+
+    if is_missing(place):
         raise UsageError(
             f"there is no prediction log at {place}",
             next_step="`deepfake-lightning serve` writes one; or pass --log, --workspace",
         )
-    from deepfake_lightning.monitoring.log import PredictionLog
-
     with PredictionLog(place) as opened:
         yield opened
 

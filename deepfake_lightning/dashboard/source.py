@@ -15,7 +15,7 @@ from deepfake_lightning.dashboard.cached import Cached
 from deepfake_lightning.dashboard.view import View
 from deepfake_lightning.deployment.environment import utc_now
 from deepfake_lightning.monitoring import alerts, drift, review, windows
-from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog, is_missing
 from deepfake_lightning.monitoring.review.media_files import media_folder
 from deepfake_lightning.monitoring.review.opinions import State
 from deepfake_lightning.monitoring.windows import Period, Scope
@@ -59,9 +59,8 @@ class Source:
             DeepfakeLightningError: it cannot be opened.
         """
         place = self.place
-        is_file = isinstance(place, Path) or "://" not in place
         with self._opening:
-            if is_file and not Path(place).is_file():
+            if is_missing(place):
                 self._forget()
             elif self._open is None:
                 self._open = PredictionLog(place)

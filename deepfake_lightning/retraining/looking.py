@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog, existing_log
 from deepfake_lightning.retraining.base import Base, base_of, serving
 from deepfake_lightning.retraining.collecting import find_new
 from deepfake_lightning.retraining.new_items import NewItems
@@ -79,7 +78,7 @@ def look(setting: Setting, by_hand: str | None = None) -> Look:
         StorageError: the log could not be read.
         DataError: the record of a loop is damaged.
     """
-    with opened(setting.log_place) as log:
+    with existing_log(setting.log_place) as log:
         return look_with(setting, log, by_hand)
 
 
@@ -103,18 +102,3 @@ def unfinished(loops: Loops, environment: str) -> LoopRecord | None:
     """Return the loop to go on with: interrupted, or failed after a training that is of use."""
     last = loops.latest(environment)
     return last if last is not None and last.goes_on else None
-
-
-@contextmanager
-def opened(place: str | Path) -> Iterator[PredictionLog | None]:
-    """Give the prediction log; None where nothing has written one yet.
-
-    Raises:
-        StorageError: it cannot be opened.
-    """
-    is_file = isinstance(place, Path) or "://" not in place
-    if is_file and not Path(place).is_file():
-        yield None
-        return
-    with PredictionLog(place) as log:
-        yield log

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import get_args
 
 from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
+from deepfake_lightning.monitoring.log import existing_log
 from deepfake_lightning.registry.registering import user
 from deepfake_lightning.retraining.alerting import tell, tell_again
 from deepfake_lightning.retraining.base import base_of
 from deepfake_lightning.retraining.erasing import clear_closed, sweep
-from deepfake_lightning.retraining.looking import Look, Setting, look_with, opened, unfinished
+from deepfake_lightning.retraining.looking import Look, Setting, look_with, unfinished
 from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.retraining.record import (
     MOST_DEATHS,
@@ -61,7 +62,7 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
         DeepfakeLightningError: what stopped the loop; it is noted, and told to the channels of the
             alerts.
     """
-    with _sole(setting.workspace), opened(setting.log_place) as log:
+    with _sole(setting.workspace), existing_log(setting.log_place) as log:
         tell_again(setting.workspace, now_us=setting.clock())
         if log is not None:
             sweep(setting.workspace, log)

@@ -14,7 +14,7 @@ from deepfake_lightning.deployment.canary.policy import (
 )
 from deepfake_lightning.deployment.canary.running import abort, look, step
 from deepfake_lightning.deployment.canary.state import CanaryState, read_state, standing
-from deepfake_lightning.deployment.canary.watching import opened, watch
+from deepfake_lightning.deployment.canary.watching import watch
 
 __all__ = [
     "CanaryDecision",
@@ -24,7 +24,6 @@ __all__ = [
     "abort",
     "begin",
     "look",
-    "opened",
     "policy_of",
     "read_state",
     "standing",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,23 +14,12 @@ from deepfake_lightning.deployment.canary.running import step
 from deepfake_lightning.deployment.canary.state import read_state, standing
 from deepfake_lightning.deployment.environment import Environment, utc_now
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log import existing_log
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0  # seconds, for what others do
 _TRIES, _TRY_AGAIN = 5, 60.0  # seconds: a database may be away for a while
-
-
-@contextmanager
-def opened(place: str | Path) -> Iterator[PredictionLog | None]:
-    """Give the prediction log at a path or URL; None where there is no such file yet."""
-    is_file = isinstance(place, Path) or "://" not in place
-    if is_file and not Path(place).is_file():
-        yield None
-        return
-    with PredictionLog(place) as log:
-        yield log
 
 
 def watch(
@@ -61,7 +49,7 @@ def watch(
     failed = 0
     while True:
         try:
-            with opened(place) as log:
+            with existing_log(place) as log:
                 decision = step(environment, log=log, now=clock())
             failed = 0
         except StorageError as error:

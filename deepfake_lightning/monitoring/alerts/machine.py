@@ -17,7 +17,7 @@ from deepfake_lightning.monitoring.alerts.policy import AlertRule
 from deepfake_lightning.monitoring.alerts.records import moment
 from deepfake_lightning.monitoring.alerts.situation import MINUTE_US, Finding, Measurement
 from deepfake_lightning.monitoring.alerts.traffic import finding_of
-from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log import PredictionLog, is_missing
 from deepfake_lightning.monitoring.log.overview import Gap
 from deepfake_lightning.monitoring.log.rollups import make_rollups
 from deepfake_lightning.monitoring.log.tables import dirty_minutes
@@ -63,7 +63,7 @@ def opened(place: Place) -> Iterator[tuple[PredictionLog | None, str | None]]:
     if isinstance(place, PredictionLog):
         yield place, None
         return
-    if (isinstance(place, Path) or "://" not in place) and not Path(place).is_file():
+    if is_missing(place):
         yield None, None
         return
     try:

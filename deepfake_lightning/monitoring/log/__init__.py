@@ -1,5 +1,6 @@
 """What production did: the prediction log. Knows no torch and no web framework."""
 
+from deepfake_lightning.monitoring.log.existing import existing_log, is_missing
 from deepfake_lightning.monitoring.log.prediction_log import PredictionLog
 from deepfake_lightning.monitoring.log.projection import projection_of
 from deepfake_lightning.monitoring.log.records import (
@@ -18,6 +19,8 @@ __all__ = [
     "LogWriter",
     "LoggedRequest",
     "PredictionLog",
+    "existing_log",
+    "is_missing",
     "item_score",
     "new_request_id",
     "projection_of",

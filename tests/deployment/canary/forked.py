@@ -12,9 +12,10 @@ import traceback
 from datetime import datetime
 
 from deepfake_lightning.deployment.acts import Act
-from deepfake_lightning.deployment.canary import CanaryPolicy, begin, opened, step
+from deepfake_lightning.deployment.canary import CanaryPolicy, begin, step
 from deepfake_lightning.deployment.environment import Environment
 from deepfake_lightning.deployment.rollback import roll_back
+from deepfake_lightning.monitoring.log import existing_log
 from deepfake_lightning.storage import Workspace
 
 POLICY = CanaryPolicy(minutes=2, requests=20, stale_minutes=60)
@@ -25,7 +26,7 @@ def do(command: str, now: datetime, workspace: Workspace, log: str) -> None:
     if command == "begin":
         begin(environment, "v1.1.0", POLICY, Act("canary", "try it"), now=now)
     elif command == "step":
-        with opened(log) as there:
+        with existing_log(log) as there:
             step(environment, log=there, now=now, wait_seconds=0.0)
     else:
         roll_back(environment, "it is slow", to="v1.0.0", wait_seconds=0.0)

@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 
 from deepfake_lightning.deployment.acts import Act
-from deepfake_lightning.deployment.canary import begin, look, opened, read_state, standing, step
+from deepfake_lightning.deployment.canary import begin, look, read_state, standing, step
 from deepfake_lightning.deployment.chain import verify_history
 from deepfake_lightning.deployment.environment import Environment, whole
-from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog
+from deepfake_lightning.monitoring.log import ItemScore, LoggedRequest, PredictionLog, existing_log
 
 HERE = Path(__file__).parent
 _SERVE = SimpleNamespace(**runpy.run_path(str(HERE.parents[1] / "serving" / "serve_process.py")))
@@ -145,7 +145,7 @@ def check_goes_on(environment, place, at, kind, found):
     if state is None:
         return
     stands = standing(environment, state)
-    with opened(place) as log:
+    with existing_log(place) as log:
         if found == NEXT:
             assert (stands.end, stands.step) == (None, 1)
             assert look(environment, log=log, now=at).verdict == "hold"
