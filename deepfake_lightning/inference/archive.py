@@ -90,7 +90,7 @@ def score_archive(
         try:
             todo = _to_do(archive, ledger, overlays, phase, progress)
             phase("scoring", len(todo))
-            items = (item for place, item in enumerate(archive) if place in todo)
+            items = (ledger.begin(item) for place, item in enumerate(archive) if place in todo)
             with closing(team.assessed(items, len(todo))) as results:
                 for item, found in results:
                     ledger.write(item, found)

@@ -46,6 +46,7 @@ class Ledger:
         self._places: dict[str, int] = {}
         self._stamps: dict[str, Stamp] = {}
         self._statuses: dict[str, str] = {}
+        self._under_way: dict[str, Stamp] = {}
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -102,14 +103,19 @@ class Ledger:
         """Return whether an item has got a score."""
         return self._statuses.get(item.name) == "ok"
 
+    def begin(self, item: Item) -> Item:
+        """Note what an item's files are before they are read; return the item."""
+        self._under_way[item.name] = stamp_of(item)
+        return item
+
     def write(self, item: Item, found: Assessment) -> None:
-        """Note that an item is done.
+        """Note that an item is done: with its files as they were when it was begun.
 
         Raises:
             StorageError: the disk refuses.
         """
         assert self._file is not None
-        stamp = stamp_of(item)
+        stamp = self._under_way.pop(item.name)
         line = json.dumps({**found.to_dict(), "stamp": stamp}, ensure_ascii=False)
         with self._refused():
             place = self._file.tell()

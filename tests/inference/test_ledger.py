@@ -59,7 +59,7 @@ def fill(out: Path, count: int = 5) -> list[Item]:
     items = [item(out.parent / f"{number}.jpg") for number in range(count)]
     with opened(out) as ledger:
         for number, each in enumerate(items):
-            ledger.write(each, found(each, number / 3))
+            ledger.write(ledger.begin(each), found(each, number / 3))
     return items
 
 
@@ -77,7 +77,7 @@ def test_it_goes_on_where_it_was(out: Path) -> None:
     last = item(out.parent / "4.jpg")
     with opened(out) as ledger:
         assert [ledger.has(each) for each in (*items, last)] == [True, True, True, False]
-        ledger.write(last, found(last, None))
+        ledger.write(ledger.begin(last), found(last, None))
         assert ledger.has(last)
         assert ledger.has_score(items[0]) and not ledger.has_score(last)
         order = [last, *items[::-1]]  # the order of the items, whatever was done first
@@ -98,11 +98,24 @@ def test_a_torn_line_is_scored_again_and_no_other(out: Path) -> None:
         with opened(out) as ledger:
             done = [ledger.has(each) for each in items]
             assert done == [True] * 4 + [cut == 1], cut  # only the line's end is missing
-            ledger.write(items[4], found(items[4], 7.0))
-            ledger.write(items[0], found(items[0], 8.0))
+            ledger.write(ledger.begin(items[4]), found(items[4], 7.0))
+            ledger.write(ledger.begin(items[0]), found(items[0], 8.0))
         with opened(out) as ledger:
             records = list(ledger.records(iter(items)))
         assert [record["logit"] for _, record in records] == [8.0, 1 / 3, 2 / 3, 1.0, 7.0]
+
+
+def test_a_file_that_changes_while_it_is_scored_is_scored_again(out: Path) -> None:
+    changed, same = (item(out.parent / f"{number}.jpg") for number in range(2))
+    with opened(out) as ledger:
+        for each in (changed, same):
+            ledger.begin(each)
+        (out.parent / "0.jpg").write_bytes(b"another picture")
+        for each in (changed, same):
+            ledger.write(each, found(each))
+        assert [ledger.has(changed), ledger.has(same)] == [False, True]
+    with opened(out) as ledger:
+        assert [ledger.has(changed), ledger.has(same)] == [False, True]
 
 
 @pytest.mark.parametrize("junk", [b"\0" * 40, b"[1]\n", b'{"name": "x"}\n', b"\xff\xfe\n", b"7\n"])
@@ -112,7 +125,7 @@ def test_a_line_of_something_else_is_passed_over(out: Path, junk: bytes) -> None
         file.write(junk)
     with opened(out) as ledger:
         assert all(map(ledger.has, items))
-        ledger.write(items[0], found(items[0], 9.0))
+        ledger.write(ledger.begin(items[0]), found(items[0], 9.0))
         assert [r["logit"] for _, r in ledger.records(iter(items))] == [9.0, 1 / 3]
 
 
@@ -124,7 +137,7 @@ def test_a_changed_file_is_scored_again(out: Path) -> None:
     (out.parent / "3.jpg").unlink()
     with opened(out) as ledger:
         assert [ledger.has(each) for each in items] == [True, False, False, False, True]
-        ledger.write(items[3], found(items[3], None))
+        ledger.write(ledger.begin(items[3]), found(items[3], None))
         assert ledger.has(items[3])
 
 
@@ -143,8 +156,8 @@ def test_all_pictures_of_a_clip_count(out: Path) -> None:
 def test_odd_names(out: Path, name: str) -> None:
     odd, other = item(out.parent / "0.jpg", name), item(out.parent / "1.jpg", "other")
     with opened(out) as ledger:
-        ledger.write(odd, found(odd, 1.5))
-        ledger.write(other, found(other, 2.5))
+        ledger.write(ledger.begin(odd), found(odd, 1.5))
+        ledger.write(ledger.begin(other), found(other, 2.5))
     with opened(out) as ledger:
         assert ledger.has(odd) and ledger.has(other)
         records = [record for _, record in ledger.records(iter([odd, other]))]
