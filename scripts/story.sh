@@ -69,7 +69,7 @@ review() { # everyone who is named looks at all that was drawn; some is seen by 
   done
 }
 minute() { sleep $((61 - 10#$(date +%S))); }
-settled() { sleep $((102 - 10#$(date +%S))); } # drift is judged by minutes that are over, once all is logged
+settled() { sleep $((67 - 10#$(date +%S))); } # drift is judged by minutes that are over, once all is logged
 picture() { # of a page of the dashboard, where there is a browser
   [ -n "$BROWSER" ] || return 0
   mkdir -p "$PLACE/pictures"

@@ -88,7 +88,7 @@ def _due(
     """Version -> its windows that have ended and were not looked at, the oldest first."""
     # A window lasts for max_days at most, and is looked for as long once it has ended.
     since = minute_of(now_us - round(2 * policy.max_days * DAY_US))
-    until = final_until(log, since, now_us)
+    until = final_until(log, since, now_us, policy)
     ends = last_ends(log, environment)
     due: dict[str, list[DriftWindow]] = {}
     for version, (first, last) in active_versions(log, environment, since).items():

@@ -61,6 +61,8 @@ class DriftPolicy(BaseModel):
         minutes: that it lasts at least.
         max_days: after which it ends whatever it has. A first check looks back twice as far.
         least_items: of a window that ended so; one with fewer is not judged.
+        settle_seconds: after its end, before a window is judged: a row is of when its request came,
+            and written once it is answered. Keep it above the server's deadline.
         sampled: items of a window that are compared at most, chosen evenly.
         significance: chance that anything is found where nothing has changed, over all features of
             a window (Holm).
@@ -75,6 +77,7 @@ class DriftPolicy(BaseModel):
     minutes: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60.0
     max_days: Annotated[float, Field(gt=0, le=400, allow_inf_nan=False)] = 7.0
     least_items: Annotated[int, Field(ge=50)] = 200
+    settle_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 40.0
     sampled: Annotated[int, Field(ge=50, le=10_000)] = 2000
     significance: Annotated[float, Field(gt=0, lt=1)] = 0.01
     permutations: Annotated[int, Field(ge=100, le=100_000)] = 999

@@ -16,7 +16,6 @@ from deepfake_lightning.monitoring.log.tables import dirty_minutes, drift_checks
 from deepfake_lightning.monitoring.log.writing import MINUTE_US, minute_of
 
 DAY_US = 24 * 3600 * 1_000_000
-_WRITTEN_US = 40_000_000  # a row is of when its request came, and written once it is answered
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def counted(
     return Minutes(log, environment, start_us, end_us).window(version, start_us, end_us)
 
 
-def final_until(log: LogDatabase, start_us: int, now_us: int) -> int:
+def final_until(log: LogDatabase, start_us: int, now_us: int, policy: DriftPolicy) -> int:
     """Return up to when the counts from a time on are final: roll-ups are made, rows written.
 
     Raises:
@@ -169,7 +168,7 @@ def final_until(log: LogDatabase, start_us: int, now_us: int) -> int:
     first = select(func.min(dirty_minutes.c.start_us)).where(dirty_minutes.c.start_us >= start_us)
     with log.reading() as connection:
         dirty: int | None = connection.scalar(first)
-    last = minute_of(now_us - _WRITTEN_US)
+    last = minute_of(now_us - round(policy.settle_seconds * 1_000_000))
     return last if dirty is None else min(last, dirty)
 
 

@@ -66,12 +66,13 @@ def test_only_scored_items_that_the_version_answered_with_count(traffic, log):
 def test_minutes_whose_roll_ups_are_not_made_are_waited_for(traffic, log):
     now = NOON + 60 * MINUTE_US + 39_999_999  # rows of the last minute may be on their way
     traffic.send(60, minutes=30)
-    assert final_until(log, NOON, now) == NOON + 59 * MINUTE_US
+    assert final_until(log, NOON, now, DriftPolicy()) == NOON + 59 * MINUTE_US
     traffic.send(1, minute=20, minutes=1, roll_up=False)
-    assert final_until(log, NOON, now) == NOON + 20 * MINUTE_US
-    assert final_until(log, NOON + 21 * MINUTE_US, now + 1) == NOON + 60 * MINUTE_US
+    assert final_until(log, NOON, now, DriftPolicy()) == NOON + 20 * MINUTE_US
+    assert final_until(log, NOON + 21 * MINUTE_US, now + 1, DriftPolicy()) == NOON + 60 * MINUTE_US
     make_rollups(log)
-    assert final_until(log, NOON, now) == NOON + 59 * MINUTE_US
+    assert final_until(log, NOON, now, DriftPolicy()) == NOON + 59 * MINUTE_US
+    assert final_until(log, NOON, now, DriftPolicy(settle_seconds=39.9)) == NOON + 60 * MINUTE_US
 
 
 @pytest.mark.parametrize("seconds", [0.0, 12.5])
