@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deepfake_lightning.evaluation.robustness.ledger import Kept, RobustnessRecord
 from deepfake_lightning.evaluation.robustness.record import (
     Change,
     DegradedResult,
@@ -50,6 +51,29 @@ def robustness_text(found: Robustness) -> tuple[str, ...]:
         " as they come; platforms do as they please, and the two chains only resemble them.",
     ]  # fmt: skip
     return (*lines[:2], *threshold_words(found), *lines[2:])
+
+
+def kept_words(found: RobustnessRecord) -> str:
+    """Return the worst of a measurement that was kept, in a line."""
+    key, one = max(found.degradations.items(), key=lambda kept: _loss(kept[1]))
+    rates = [
+        f"{word} {share(rate)}"
+        for word, rate in (("false alarms", one.false_alarms), ("missed fakes", one.missed),
+                           ("no score left", one.unscored)) if rate
+    ]  # fmt: skip
+    auroc = "nothing can be ranked" if one.auroc is None else f"AUROC {one.auroc:.3f}"
+    if one.auroc is not None and one.lost is not None:
+        auroc += f" ({signed(-one.lost)} beside clean)"
+    return (
+        f"worst of {counted(len(found.degradations), 'degradation')} on"
+        f" {counted(found.real + found.fake, 'item')} of {found.split}: {one.words or key}:"
+        f" {', '.join((auroc, *rates))}"
+    )
+
+
+def _loss(one: Kept) -> float:
+    """Return by how much one is worse: what can no longer be ranked is the worst."""
+    return float("inf") if one.lost is None else one.lost
 
 
 def worst_words(found: Robustness) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from deepfake_lightning.evaluation.robustness.ledger import (
     record_robustness,
 )
 from deepfake_lightning.evaluation.robustness.record import Change, DegradedResult, Robustness
+from deepfake_lightning.evaluation.robustness.words import kept_words
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.metrics import Interval
 from deepfake_lightning.storage import Workspace
@@ -59,6 +61,22 @@ def test_the_last_measurement_of_a_bundle_counts(place: Workspace) -> None:
     other = latest_robustness(place, "e" * 64)
     assert other is not None and other.degradations["jpeg_30"].lost is None
     assert latest_robustness(place, None) is None
+
+
+def test_the_worst_of_it_in_a_line(place: Workspace) -> None:
+    record_robustness(place, subject(), measured(0.1))
+    found = latest_robustness(place, "d" * 64)
+    assert found is not None
+    assert kept_words(found) == (
+        "worst of 1 degradation on 100 items of test: JPEG, quality 30: AUROC 0.800 (-0.100 beside"
+        " clean), false alarms 80.0 %, missed fakes 80.0 %, no score left 2.0 %"
+    )
+    mild = replace(found.degradations["jpeg_30"], lost=0.02, words="blur")
+    gone = replace(mild, auroc=None, lost=None, false_alarms=None, missed=None, words="noise")
+    both = replace(found, degradations={**found.degradations, "blur": mild})
+    assert "JPEG" in kept_words(both)
+    worst = kept_words(replace(both, degradations={**both.degradations, "noise": gone}))
+    assert worst.endswith("noise: nothing can be ranked, no score left 2.0 %")
 
 
 def test_splits_that_the_training_used_do_not_count(place: Workspace) -> None:
