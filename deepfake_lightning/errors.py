@@ -50,6 +50,12 @@ class UsageError(DeepfakeLightningError):
     """A flag, a configuration key or a combination of them that cannot work."""
 
 
+class BusyError(UsageError):
+    """Another process does the same just now: it is to be tried again later."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h, which schedulers know
+
+
 class DataError(DeepfakeLightningError):
     """A data set that cannot be trained or measured on as it stands."""
 
@@ -90,6 +96,14 @@ class RegistryError(DeepfakeLightningError):
     """A registry or version that is damaged, changed, or that may not be changed so."""
 
 
+class SignatureError(RegistryError):
+    """A version without a signature that holds, or a key that signs or verifies nothing."""
+
+
+class MirrorError(DeepfakeLightningError):
+    """An MLflow server that is away, refuses, or holds what cannot be taken from it."""
+
+
 class DeploymentError(DeepfakeLightningError):
     """What serves cannot be changed so, or not now."""
 
@@ -100,6 +114,16 @@ class WeightsError(DeepfakeLightningError):
 
 class UndefinedMetricError(DeepfakeLightningError):
     """A monitored metric that the data leave undefined, or that nothing logs."""
+
+
+class ClusterError(DeepfakeLightningError):
+    """A cluster that cannot be reached, or whose machines cannot do the work."""
+
+
+class ProcessLostError(DeepfakeLightningError):
+    """Another of the processes that do one thing together has ended."""
+
+    exit_code = 1
 
 
 class StorageError(DeepfakeLightningError):

@@ -18,9 +18,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from filelock import FileLock
 from hypothesis import settings
 from numpy.typing import NDArray
+
+from tests import postgresql_server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -151,6 +154,32 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
             return pickle.loads(kept.read_bytes())
 
     return once
+
+
+@pytest.fixture(scope="session")
+def postgresql(made_once: Callable[..., int]) -> postgresql_server.Server:
+    """Return a PostgreSQL server that all processes of the tests share, or skip.
+
+    ``postgresql.database()`` is the address of an empty database of one's own.
+    """
+    _need_postgresql()
+    # What starts the processes of xdist outlives them all.
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    port = made_once("postgresql", lambda _: postgresql_server.start_shared(owner))
+    return postgresql_server.Server(port)
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[postgresql_server.OwnServer]:
+    """Return a PostgreSQL server of the test's own, to be stopped and started, or skip."""
+    _need_postgresql()
+    with postgresql_server.own_server() as server:
+        yield server
+
+
+def _need_postgresql() -> None:
+    if reason := postgresql_server.why_not():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -441,3 +470,36 @@ def replace_file() -> Callable[[Path, str, bytes], None]:
         write_sums(bundle)
 
     return replace
+
+
+@pytest.fixture
+def make_key(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Return a function that makes a key to sign with: ``private, public = make_key("ada")``."""
+    pytest.importorskip("model_signing", reason="the extra 'signing' is not installed")
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    def make(name: str, curve: Any = None, password: str | None = None) -> tuple[Path, Path]:
+        key = ec.generate_private_key(curve or ec.SECP256R1())
+        hidden = pem.BestAvailableEncryption(password.encode()) if password else pem.NoEncryption()
+        private, public = tmp_path / f"{name}.pem", tmp_path / f"{name}.pub"
+        private.write_bytes(key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, hidden))
+        public.write_bytes(
+            key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+        )
+        return private, public
+
+    return make
+
+
+@pytest.fixture
+def ask_signed() -> Callable[..., Path]:
+    """Return a function that writes a workspace's policy of signatures."""
+
+    def write(workspace: Any, *keys: Path, **more: Any) -> Path:
+        path = workspace.deployment / "policy" / "signing.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({"required": True, "keys": [*map(str, keys)], **more}))
+        return path
+
+    return write

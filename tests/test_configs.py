@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deepfake_lightning.cli import main
+from deepfake_lightning.training import loggers
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -42,6 +43,24 @@ def test_debug_is_an_overlay(faces: Path, tmp_path: Path) -> None:
     assert saved["early_stopping"]["patience"] == 5
     assert saved["trainer"]["limit_val_batches"] == 4
     assert saved["trainer"]["callbacks"]
+
+
+def test_mlflow_is_an_overlay_that_names_what_it_needs(
+    faces: Path, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    """Curves on a real server: tests/registry/mirror/test_mirror.py."""
+    layers = ["--config", str(CONFIGS / "b0.yaml"), "--config", str(CONFIGS / "mlflow.yaml")]
+    flags = [*layers, *_SMALL, f"--data.root={faces}", f"--workspace={tmp_path}"]
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    assert main(["fit", *flags]) == 2
+    assert "deepfake-lightning[mlflow]" in capsys.readouterr().err
+    monkeypatch.setattr(loggers, "find_spec", lambda name: name)
+    here = "--trainer.logger.init_args.tracking_uri="
+    for uri, said in (("", "does not know its server"), ("http://a:s3cret@b", "a password stands")):
+        assert main(["fit", *flags, here + uri]) == 2
+        error = capsys.readouterr().err
+        assert said in error and "s3cret" not in error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_reference_is_what_was_asked_for() -> None:

@@ -36,7 +36,8 @@ def test_errors_survive_the_border_between_processes(
 
 def test_exit_codes_tell_the_users_faults_from_the_machines() -> None:
     codes = {kind.__name__: kind.exit_code for kind in KINDS}
-    assert codes.pop("StorageError") == 1
+    assert [codes.pop(name) for name in ("StorageError", "ProcessLostError")] == [1, 1]
+    assert codes.pop("BusyError") == 75  # a scheduler tries again
     assert set(codes.values()) == {2}
 
 

@@ -63,10 +63,20 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.alerts:acknowledge",
         'alerts acknowledge 3f9c2a1b --note "the disk is being enlarged"',
     ),
+    "alerts dashboard": Command(
+        "write Grafana's dashboard of the server's metrics",
+        "deepfake_lightning.cli.alerts_prometheus:dashboard",
+        "alerts dashboard --out grafana.json",
+    ),
     "alerts list": Command(
         "list the alerts that fire, and what was not delivered",
         "deepfake_lightning.cli.alerts:list_alerts",
         "alerts list",
+    ),
+    "alerts rules": Command(
+        "write the alert policy as rules for Prometheus",
+        "deepfake_lightning.cli.alerts_prometheus:rules",
+        "alerts rules --out rules.yaml",
     ),
     "alerts silence": Command(
         "send no messages of some alerts for a while",
@@ -142,6 +152,16 @@ COMMANDS: dict[str, Command] = {
         "write the manifest of data sets: labels, people, methods, splits",
         "deepfake_lightning.cli.data_index:data_index",
         "data index FaceForensics++ Celeb-DF-v2 --out mlops/data/manifest.parquet",
+    ),
+    "data pull": Command(
+        "bring a data set from an object storage, verified",
+        "deepfake_lightning.cli.data_sharing:pull",
+        "data pull s3://bucket/faces --out faces",
+    ),
+    "data push": Command(
+        "send a data set to an object storage: whole, or not to be seen",
+        "deepfake_lightning.cli.data_sharing:push",
+        "data push faces s3://bucket/faces",
     ),
     "data show": Command(
         "draw what a training will see, before and after augmentation",
@@ -239,6 +259,11 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.registry_changes:export",
         "registry export v1.0.0 --out v1.0.0.tar.gz",
     ),
+    "registry fetch": Command(
+        "take a version from an MLflow server, every byte checked",
+        "deepfake_lightning.cli.registry_mirror:fetch",
+        "registry fetch v1.0.0 --server http://mlflow.example:5000",
+    ),
     "registry history": Command(
         "show who registered, deployed and deleted what, and why; check that record",
         "deepfake_lightning.cli.registry_history:history",
@@ -249,6 +274,21 @@ COMMANDS: dict[str, Command] = {
         "deepfake_lightning.cli.registry:list_versions",
         "registry list",
     ),
+    "registry pull": Command(
+        "bring versions from an object storage, verified",
+        "deepfake_lightning.cli.registry_sharing:pull",
+        "registry pull v1.0.0 --url s3://bucket/registry",
+    ),
+    "registry push": Command(
+        "send versions to an object storage",
+        "deepfake_lightning.cli.registry_sharing:push",
+        "registry push v1.0.0 --url s3://bucket/registry",
+    ),
+    "registry mirror": Command(
+        "tell an MLflow server of the versions, their figures and where they come from",
+        "deepfake_lightning.cli.registry_mirror:mirror",
+        "registry mirror --server http://mlflow.example:5000",
+    ),
     "registry register": Command(
         "make a checkpoint or a bundle a version",
         "deepfake_lightning.cli.registry_changes:register",
@@ -258,6 +298,11 @@ COMMANDS: dict[str, Command] = {
         "show a version and its model card",
         "deepfake_lightning.cli.registry:show",
         "registry show v1.0.0",
+    ),
+    "registry sign": Command(
+        "sign every file of a version with your key",
+        "deepfake_lightning.cli.registry_signing:sign",
+        "registry sign v1.0.0 --key key.pem",
     ),
     "registry verify": Command(
         "check that every version is what was registered; list them anew",

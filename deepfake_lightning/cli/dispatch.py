@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deepfake_lightning.cli.commands import COMMANDS, Command
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
+from deepfake_lightning.passwords import without_passwords
 
 PROGRAM = "deepfake-lightning"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -96,5 +97,5 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
 def _fail(error: DeepfakeLightningError) -> int:
     # PyTorch hands on a loader process's error as the text of its traceback.
     text = str(error).rpartition(f"{type(error).__name__}: ")[2]
-    sys.stderr.write(f"error: {text.strip()}\n")
+    sys.stderr.write(f"error: {without_passwords(text.strip())}\n")  # a flag may be repeated there
     return error.exit_code

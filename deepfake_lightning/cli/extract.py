@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from deepfake_lightning.cli.cluster_choice import chosen_cluster
 from deepfake_lightning.cli.progress import FileProgress
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.schemas import LABELS, Extraction, FaceSearch, Manifest
@@ -42,6 +43,8 @@ def extract(
     shard: str = "1/1",
     timeout: float = 3600.0,
     prune: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     workspace: str | None = None,
     json: bool = False,
 ) -> int:
@@ -68,10 +71,15 @@ def extract(
         quality: of JPEG files, 1 to 100.
         balance: take fewer frames from each clip of the class that has more clips.
         face_search: which faces are found and kept.
-        workers: processes (default: as many as there are cores).
+        workers: processes (default: as many as there are cores, here or in the cluster).
         shard: do part 3 of 16 of the work with 3/16; other machines do the others.
         timeout: seconds that one file may take.
         prune: remove the pictures of files that are no longer there.
+        engine: 'local' works on this machine, 'ray' on a Ray cluster, with the same results. All of
+            its machines have to see media and --out under the same paths.
+        ray_address: of the cluster's head, 10.0.0.1:6379, or auto on one of its machines (default:
+            $RAY_ADDRESS, or a Ray of this machine alone, started and ended by this command).
+            Whoever reaches a cluster's ports runs code on it: keep them in a private network.
         workspace: where the workspace is (default: mlops).
         json: print the summary as JSON.
     """
@@ -93,10 +101,14 @@ def extract(
     )
     sources = extraction.list_sources(roots, label=label, group_pattern=group_pattern)
     console = Console(stderr=json)
-    with FileProgress(console, "extracting") as bar, _told_to_go_on(console):
+    with (
+        chosen_cluster(engine, ray_address, workers, console) as cluster,
+        FileProgress(console, "extracting") as bar,
+        _told_to_go_on(console),
+    ):
         summary = extraction.extract(
             sources, roots, folder, settings, workers=workers, shard=shard, timeout=timeout,
-            prune=prune, started=bar.begin,
+            prune=prune, cluster=cluster, started=bar.begin,
             progress=lambda outcome: bar.advance_by(outcome.frames),
         )  # fmt: skip
     record = _record(summary, folder, prune)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deepfake_lightning.cli.cluster_choice import chosen_cluster
 from deepfake_lightning.cli.detector_choice import check_one, path_of, registered_bundle
 from deepfake_lightning.cli.printable import printable
 from deepfake_lightning.cli.progress import FileProgress
@@ -43,6 +44,8 @@ def predict(
     workers: int | None = None,
     timeout: float = 600.0,
     overwrite: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     workspace: str | None = None,
     json: bool = False,
 ) -> int:
@@ -68,9 +71,15 @@ def predict(
         runtime: 'onnx' or 'torch' (default: ONNX for bundles on the CPU).
         device: cpu, cuda, cuda:1, ...
         precision: of PyTorch.
-        workers: processes (default: as many as there are cores).
+        workers: processes (default: as many as there are cores, here or in the cluster).
         timeout: seconds that one file may take.
         overwrite: replace a table that exists.
+        engine: 'local' works on this machine, 'ray' on the CPUs of a Ray cluster, with the same
+            results. All of its machines have to see media, registry and --overlay under the same
+            paths.
+        ray_address: of the cluster's head, 10.0.0.1:6379, or auto on one of its machines (default:
+            $RAY_ADDRESS, or a Ray of this machine alone, started and ended by this command).
+            Whoever reaches a cluster's ports runs code on it: keep them in a private network.
         workspace: where the registry is (default: mlops).
         json: print a line of JSON for each item as it is done, and nothing else.
     """
@@ -85,13 +94,17 @@ def predict(
 
     check_one(version=version, bundle=bundle, ckpt_path=ckpt_path)
     registered = None if version is None else registered_bundle(version, workspace)
-    engine = EngineSource(
+    source = EngineSource(
         path_of(bundle) if registered is None else registered.folder, path_of(ckpt_path),
         runtime, device, precision, digest=None if registered is None else registered.digest,
     )  # fmt: skip
-    detector = opened(engine)  # before all else: it may be damaged
+    detector = opened(source)  # before all else: it may be damaged
     console = Console(stderr=json)
-    with FileProgress(console, "listing the files") as bar, _told_to_go_on(console, out):
+    with (
+        chosen_cluster(engine, ray_address, workers, console, device) as cluster,
+        FileProgress(console, "listing the files") as bar,
+        _told_to_go_on(console, out),
+    ):
         archive = Archive(read_inputs(inputs), already_cropped)
 
         def report(found: Assessment | None) -> None:
@@ -101,9 +114,9 @@ def predict(
                 sys.stdout.flush()
 
         tally = score_archive(
-            archive, engine, Path(out) if out else None,
+            archive, source, Path(out) if out else None,
             overlays=Path(overlay) if overlay else None, workers=workers, timeout=timeout,
-            overwrite=overwrite, shown=SHOWN, progress=report,
+            overwrite=overwrite, shown=SHOWN, cluster=cluster, progress=report,
             phase=lambda what, number: bar.begin(number, what),
         )  # fmt: skip
     if not json:

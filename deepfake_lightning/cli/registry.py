@@ -99,26 +99,36 @@ def show(version: str, workspace: str | None = None, json: bool = False) -> None
         workspace: where the workspace is (default: mlops).
         json: print everything but the card as JSON, and nothing else.
     """
+    from dataclasses import asdict
+
     from deepfake_lightning.bundle.load import CARD
+    from deepfake_lightning.evaluation.robustness.ledger import latest_robustness
+    from deepfake_lightning.evaluation.robustness.words import kept_words
     from deepfake_lightning.registry import Registry
     from deepfake_lightning.registry.aliases import aliases_of, read_environments
     from deepfake_lightning.registry.entries import read_measured
+    from deepfake_lightning.registry.signatures import signature_files, signatures_of
 
     registry = Registry(Workspace.find(workspace))
     bundle = registry.bundle(version)
     entry = registry.get(bundle.record.version)
+    signed = [one.stem for one in signature_files(signatures_of(registry.root, entry.version))]
     serves = aliases_of(read_environments(registry.workspace.environments)).get(entry.version, ())
+    degraded = latest_robustness(registry.workspace, entry.digest)
     if json:
         measured = read_measured(bundle)
         record = {**entry.to_dict(), "folder": str(bundle.folder), "serves": list(serves),
-                  "measured": measured and measured.to_dict(),
+                  "signatures": signed, "measured": measured and measured.to_dict(),
+                  "robustness": degraded and asdict(degraded),
                   "calibration": bundle.calibration.to_dict()}  # fmt: skip
         sys.stdout.write(dumps(record) + "\n")
         return
+    not_yet = f"not measured: deepfake-lightning evaluate {entry.version} --robustness true"
+    robustness = kept_words(degraded) if degraded else not_yet
     console = Console()
     card = printable_lines(bundle.read(CARD).decode("utf-8"))
     console.print(Markdown(card) if console.is_terminal else Text(card))
-    say(console, _about(entry, serves, near(bundle.folder)))
+    say(console, _about(entry, serves, near(bundle.folder), signed, robustness))
 
 
 def printable_lines(text: str) -> str:
@@ -126,7 +136,10 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
-def _about(entry: Entry, serves: Sequence[str], folder: str) -> list[str]:
+def _about(
+    entry: Entry, serves: Sequence[str], folder: str, signed: Sequence[str],
+    robustness: str,
+) -> list[str]:  # fmt: skip
     of = entry.registration
     lines = [
         f"registered {of.registered[:16].replace('T', ' ')} UTC by {of.by}"
@@ -135,7 +148,10 @@ def _about(entry: Entry, serves: Sequence[str], folder: str) -> list[str]:
     ]
     if of.source is not None:
         lines.append(f"training: {of.source.experiment}/{of.source.run}")
+    if signed:
+        lines.append(f"signatures, to be verified: by key {', '.join(signed)}")
     lines += [
+        f"robustness: {robustness}",
         f"serves: {', '.join(serves) or 'nowhere'}",
         f"bundle: {folder} ({entry.bytes / 1e6:.1f} MB, sha256 {entry.digest[:16]})",
         f"next: deepfake-lightning predict FILE --version {entry.version}",

@@ -12,6 +12,7 @@ from rich.console import Console
 from deepfake_lightning.cli.detector_choice import check_one
 from deepfake_lightning.cli.paths import near
 from deepfake_lightning.cli.printable import say
+from deepfake_lightning.cli.registry_signing import verifying_keys
 from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
@@ -139,26 +140,37 @@ def delete(
 
 
 def verify(
-    *versions: str, repair: bool = False, workspace: str | None = None, json: bool = False
+    *versions: str,
+    repair: bool = False,
+    signed: bool = False,
+    key: str | None = None,
+    workspace: str | None = None,
+    json: bool = False,
 ) -> int:
     """Check that every version is what was registered: its files, the index, what is deployed.
+
+    With --signed or --key also that a trusted key has signed every file of it.
 
     Exit codes: 0 all is whole; 4 something is not; 2 wrong use, 1 the machine's fault.
 
     Args:
         versions: to check (default: all).
         repair: list anew what is there, also where the index is lost; no version is changed.
+        signed: ask for a signature by one of the keys of deployment/policy/signing.yaml.
+        key: ask for one by this public key, a PEM file.
         workspace: where the workspace is (default: mlops).
         json: print what was found as JSON, and nothing else.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from deepfake_lightning.errors import UsageError
     from deepfake_lightning.registry import Registry, repair_registry, verify_registry
+    from deepfake_lightning.registry.trust import unsigned
 
     if repair and versions:
         raise UsageError("--repair lists all versions anew", next_step="name none")
     registry = Registry(Workspace.find(workspace))
+    keys = verifying_keys(registry.workspace, key) if signed or key else ()
     console = Console(stderr=json)
     with steps(console) as progress:
         found = (
@@ -166,13 +178,20 @@ def verify(
             if repair
             else verify_registry(registry, versions, progress)
         )
+    if keys:
+        told = {fault.version for fault in found.faults}
+        every = [registry.get(one).version for one in versions or registry.index().entries]
+        missing = unsigned(registry, [one for one in every if one not in told], keys)
+        found = replace(found, faults=found.faults + missing)
     if json:
         sys.stdout.write(dumps(asdict(found)) + "\n")
         return FAULTS if found.faults else 0
     lines = [f"{one.version}: {one.what}\n  next: {one.next_step}" for one in found.faults]
     number = f"{found.versions:,} version{'' if found.versions == 1 else 's'}"
     faults = f"{len(found.faults):,} fault{'' if len(found.faults) == 1 else 's'}"
-    whole = f"{number}: {faults}" if found.faults else f"{number}, all whole"
+    whole = f"{number}, all whole{', and signed' if keys else ''}"
+    if found.faults:
+        whole = f"{number}: {faults}"
     lines += [f"repaired: {said}" for said in found.repaired]
     say(console, [*lines, whole])
     return FAULTS if found.faults else 0

@@ -6,11 +6,13 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from json import dumps
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REFUSED = 4
 _LATE_SECONDS = 3600
 
 
@@ -63,11 +64,14 @@ def retrain(
 
     It is meant for a timer: configs/retrain.service and configs/retrain.timer are units for
     systemd; for cron, each hour at 7 past, it is
-    `7 * * * * cd /srv/detector && .venv/bin/deepfake-lightning retrain >> retrain.log 2>&1`.
-    --watch stays up and looks by itself.
+    `7 * * * * cd /srv/detector && .venv/bin/deepfake-lightning retrain >> retrain.log 2>&1`;
+    scripts/orchestration/prefect_flow.py is a flow of Prefect. --watch stays up and looks by
+    itself.
 
-    Exit codes: 0 done, or nothing to do; 4 the new version is not good enough; 2 wrong use, 1 the
-    machine's fault, 130 interrupted.
+    Exit codes: 0 a new version came of it; 1 it failed, which the next call goes on from where it
+    can; 2 wrong use, or nothing serves; 3 nothing to do; 4 the new version is not good enough, or
+    the gate refused it; 75 another one is at work; 130 interrupted. With --dry_run 0, whatever is
+    found. With --json the document's `outcome` says the same.
 
     Args:
         env: the environment whose version is trained again.
@@ -83,30 +87,67 @@ def retrain(
         log: prediction log, a path or URL (default: $DEEPFAKE_LOG, else
             monitoring/predictions.db in the workspace).
         workspace: where the workspace is (default: mlops).
-        json: print everything as JSON, and nothing else.
+        json: print one JSON document and nothing else, whatever it comes to: outcome, reasons,
+            loop, versions, steps, paths, error.
     """
-    _check(reason, dry_run, watch, every, fresh)
+    console, place = Console(stderr=json), Workspace.find(workspace)
+    with _told(place, env, json) as ended:
+        _check(reason, dry_run, watch, every, fresh)
+        setting = _setting(place, env, policy, by, workers, log)
+        if dry_run:
+            _dry(console, setting, reason, json)
+        elif watch:
+            ended.code = _watch(console, setting, every, json)
+        else:
+            signal.signal(signal.SIGTERM, _interrupt)  # of a scheduler that stops what it started
+            found = _retrained(console, setting, reason, fresh)
+            ended.code = _tell(console, found, setting, json)
+    return ended.code
+
+
+@dataclass
+class _Ended:
+    """How a call ends."""
+
+    code: int = 0
+
+
+@contextmanager
+def _told(place: Workspace, env: str, json: bool) -> Iterator[_Ended]:
+    """Say what an error was, as text and as JSON, and turn it into an exit code."""
+    from deepfake_lightning.cli import retrain_outcome as outcomes
+
+    ended, before = _Ended(), outcomes.latest(place, env)
+    try:
+        yield ended
+    except (Exception, KeyboardInterrupt) as error:
+        after = outcomes.latest(place, env)
+        came_to = outcomes.outcome_of_error(error, before, after)
+        if json:
+            own = after if after != before and came_to != "busy" else None
+            _write(outcomes.document(place, env, came_to, loop=own, error=error))
+        ended.code = outcomes.EXIT_CODES[came_to]
+        if isinstance(error, DeepfakeLightningError):
+            say(Console(stderr=True), [f"error: {error}"])
+        elif isinstance(error, KeyboardInterrupt):
+            say(Console(stderr=True), [
+                "interrupted: what serves is as it was, and what is done is kept",
+                f"next: deepfake-lightning retrain --env {env}, which goes on",
+            ])  # fmt: skip
+        else:
+            raise
+
+
+def _dry(console: Console, setting: Setting, reason: str | None, json: bool) -> None:
     from deepfake_lightning.cli import retrain_summary as summary
     from deepfake_lightning.retraining.looking import look
 
-    console = Console(stderr=json)
-    setting = _setting(env, policy, by, workers, log, workspace)
-    if dry_run:
-        with steps(console) as progress:
-            found = look(_with(setting, progress), reason)
-        if json:
-            sys.stdout.write(dumps(summary.look_record(found)) + "\n")
-        else:
-            summary.print_look(console, found, setting)
-        return 0
-    if watch:
-        return _watch(console, setting, every, json)
-    try:
-        return _once(console, setting, reason, fresh, json)
-    except KeyboardInterrupt:
-        say(console, ["interrupted: what serves is as it was, and what is done is kept",
-                      f"next: deepfake-lightning retrain --env {env}, which goes on"])  # fmt: skip
-        return INTERRUPTED
+    with steps(console) as progress:
+        found = look(_with(setting, progress), reason)
+    if json:
+        _write(summary.look_record(found))
+    else:
+        summary.print_look(console, found, setting)
 
 
 def _check(reason: str | None, dry_run: bool, watch: bool, every: float, fresh: bool) -> None:
@@ -126,15 +167,14 @@ def _check(reason: str | None, dry_run: bool, watch: bool, every: float, fresh: 
 
 
 def _setting(
-    env: str, policy: str | None, by: str | None, workers: int | None, log: str | None,
-    workspace: str | None,
+    place: Workspace, env: str, policy: str | None, by: str | None, workers: int | None,
+    log: str | None,
 ) -> Setting:  # fmt: skip
     from deepfake_lightning.cli.process import missing_settings
     from deepfake_lightning.retraining.looking import Setting
     from deepfake_lightning.retraining.policy import EXAMPLE, RetrainPolicy, policy_of
     from deepfake_lightning.schemas.policy_file import read_policy
 
-    place = Workspace.find(workspace)
     rules = policy_of(place) if policy is None else read_policy(policy, RetrainPolicy, EXAMPLE)
     return Setting(place, env, place.prediction_log(log), rules, by, workers, missing_settings())
 
@@ -152,21 +192,23 @@ def _retrained(console: Console, setting: Setting, reason: str | None, fresh: bo
         return retrained(_with(setting, progress), reason, fresh=fresh)
 
 
-def _once(console: Console, setting: Setting, reason: str | None, fresh: bool, json: bool) -> int:
-    found = _retrained(console, setting, reason, fresh)
-    _tell(console, found, setting, json)
-    refused = found.loop is not None and found.loop.outcome == "refused"
-    return REFUSED if refused else 0
-
-
-def _tell(console: Console, found: Ended, setting: Setting, json: bool) -> None:
+def _tell(console: Console, found: Ended, setting: Setting, json: bool) -> int:
+    """Say what a call came to; return its exit code."""
+    from deepfake_lightning.cli import retrain_outcome as outcomes
     from deepfake_lightning.cli import retrain_summary as summary
 
+    came_to = outcomes.outcome_of(found)
     if json:
-        sys.stdout.write(dumps(summary.ended_record(found)) + "\n")
-        sys.stdout.flush()
+        place, environment = setting.workspace, setting.environment
+        _write(outcomes.document(place, environment, came_to, found=found))
     else:
         summary.print_ended(console, found, setting)
+    return outcomes.EXIT_CODES[came_to]
+
+
+def _write(record: dict[str, Any]) -> None:
+    sys.stdout.write(dumps(record) + "\n")
+    sys.stdout.flush()
 
 
 def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:

@@ -109,7 +109,7 @@ def print_loop(console: Console, loop: LoopRecord, setting: Setting) -> None:
 
     record = near(Loops(setting.workspace).folder(loop.number) / "loop.json")
     note = [f"{loop.step}: {loop.note}"] if loop.note else []
-    say(console, [*note, f"record: {record}", *_next(loop, setting)])
+    say(console, [*note, f"record: {record}", *next_lines(loop)])
 
 
 def _headline(found: Look, setting: Setting) -> str:
@@ -209,7 +209,8 @@ def _results(step: str, result: Mapping[str, Any]) -> Iterator[str]:
         yield result.get("goal", "deployed")
 
 
-def _next(loop: LoopRecord, setting: Setting) -> list[str]:
+def next_lines(loop: LoopRecord) -> list[str]:
+    """Return what to do after a loop, as commands."""
     goal = loop.trigger["policy"]["goal"]
     if loop.outcome == "done" and goal == "canary":
         return [f"next: deepfake-lightning canary watch --env {loop.environment}"]

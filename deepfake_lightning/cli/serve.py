@@ -28,6 +28,8 @@ def serve(
     log: str | None = None,
     logs: str | None = None,
     keep_media: Literal["off", "review"] = "off",
+    backend: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     workspace: str | None = None,
 ) -> int:
     """Answer requests over HTTP: a picture or clip in, an assessment out; with a page at `/`.
@@ -57,10 +59,22 @@ def serve(
         keep_media: review keeps the pictures and short clips of requests that are drawn for review
             in monitoring/media, until they are reviewed and room is wanted, too old, or erased;
             monitoring/policy/review.yaml says how much, and how many requests are drawn.
+        backend: local answers on this machine; ray has --processes replicas of the same app on the
+            CPUs of a Ray cluster, and begins those anew that end. On one machine that is slower
+            and takes several times the memory: it is for many machines, which have to see
+            workspace and bundle under the same paths. There the prediction log has to be
+            PostgreSQL's, long clips and /metrics are refused, and the proxy before the replicas,
+            which listens on the cluster's head, is without this server's bounds on connections.
+        ray_address: of the cluster's head, 10.0.0.1:6379, or auto on one of its machines (default:
+            $RAY_ADDRESS, or a Ray of this machine alone, started and ended by this command).
+            Whoever reaches a cluster's ports runs code on it: keep them in a private network.
         workspace: where the workspace is (default: mlops).
     """
     check_one(version=version, bundle=bundle, env=env)
     _check_numbers(processes=processes, workers=workers, queue=queue, deadline=deadline)
+    if ray_address is not None and backend != "ray":
+        raise UsageError(f"--ray_address {ray_address} is given, and this machine alone serves",
+                         next_step="pass --backend ray, too, or leave it out")  # fmt: skip
     from deepfake_lightning.serving.access.callers import parse_rate
     from deepfake_lightning.serving.access.tokens import FILE as TOKENS
     from deepfake_lightning.serving.access.tokens import TokenStore
@@ -88,6 +102,11 @@ def serve(
         keep_media=keep_media == "review",
         bounds=Bounds(queue=queue, deadline=deadline),
     )
+    if backend == "ray":
+        from deepfake_lightning.serving.on_ray import serve_on_ray
+
+        serve_on_ray(settings, host, port, ray_address, _say)
+        return 0
     with listen(host, port) as listener:
         from deepfake_lightning.monitoring.log import PredictionLog  # slow, as is what follows
 

@@ -33,8 +33,8 @@ def create(
 
     Args:
         name: who gets it; the log tells callers by it.
-        scopes: what it is for, with commas between: predict (and jobs), feedback, admin (all,
-            and erasing requests and reading metrics).
+        scopes: what it is for, with commas between: predict (and jobs), feedback, metrics (to read
+            them), admin (all, and erasing requests).
         rate: how often its caller may ask, 600/minute (default: what the server gives to all).
         days: how long it works; null for ever.
         workspace: where the workspace is (default: mlops).

@@ -23,6 +23,7 @@ _NOT_FOR_USERS = (
     ".*LeafSpec.*is deprecated.*",
     ".*Please add the following callbacks.*",  # those of fit have no part in scoring
     ".*The dirpath has changed from.*",
+    ".*it is recommended to use `Trainer\\(devices=1.*",  # what a sampler repeats counts once
 )
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
@@ -365,7 +366,9 @@ class DeepfakeDataModule(LightningDataModule):
 
     @property
     def _is_first(self) -> bool:
-        return self.trainer is None or self.trainer.is_global_zero
+        if self.trainer is None:  # the data are looked at before it has them
+            return getattr(rank_zero_only, "rank", 0) == 0
+        return bool(self.trainer.is_global_zero)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: who and what was trained on, how pictures were made."""

@@ -99,6 +99,7 @@ def deploy(
     Raises:
         UsageError: there is no such version or environment, or a wish that cannot work.
         DeploymentError: several versions share the environment, or it was changed meanwhile.
+        RegistryError, BundleError: a canary's champion is not signed, where that is asked for.
         StorageError: the machine refused; what served before does so still.
     """
     environment = Environment(workspace, wish.environment, clock=clock)

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from deepfake_lightning.deployment.acts import Act, ChangeRecord
 from deepfake_lightning.deployment.history import FIRST, History, hash_of, is_pending, written
 from deepfake_lightning.errors import DeploymentError, UsageError
+from deepfake_lightning.registry import Registry
 from deepfake_lightning.registry.registering import user
+from deepfake_lightning.registry.trust import policy_of, serving_bundle
 from deepfake_lightning.schemas.environment import EnvironmentRecord, Serving, read_environment
 from deepfake_lightning.storage import Workspace, lock, write_json
 
@@ -95,8 +97,11 @@ class Environment:
 
         Raises:
             DeploymentError: something else serves by now.
+            RegistryError, BundleError: a version that is to serve is not signed, where that is
+                asked for, or not what was registered.
             StorageError: the machine refused; what served before does so still.
         """
+        self._check_signed(after)
         at = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
         by = act.by or user()
         with lock(self.history.path):
@@ -159,6 +164,12 @@ class Environment:
         if before and before[-1] == sole_version(self.record()):
             before.pop()
         return before[-1] if before else None
+
+    def _check_signed(self, after: EnvironmentRecord) -> None:
+        if policy_of(self.workspace).asks(self.name):
+            registry = Registry(self.workspace)
+            for version in after.versions:
+                serving_bundle(registry, version, self.name)
 
     def _settle(self, now: EnvironmentRecord, at: str, by: str) -> None:
         """Note what the history does not tell of what is found in the file."""

@@ -9,6 +9,7 @@ from deepfake_lightning.deployment.acts import Act, ChangeRecord
 from deepfake_lightning.deployment.environment import Environment, sole_version, whole
 from deepfake_lightning.errors import DeepfakeLightningError, DeploymentError, UsageError
 from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.trust import serving_bundle
 from deepfake_lightning.schemas.environment import EnvironmentRecord
 
 _TRIES = 5  # others change what serves at the same time
@@ -46,7 +47,8 @@ def roll_back(
 ) -> Rollback:
     """Give a version all the traffic, and end a canary or an experiment with that.
 
-    The target is verified before anything is changed; what serves now may be damaged or gone.
+    The target is verified before anything is changed, and its signature where one is asked for;
+    what serves now may be damaged or gone.
 
     Args:
         environment: which.
@@ -59,7 +61,7 @@ def roll_back(
 
     Raises:
         UsageError: there is no reason, or no such version.
-        RegistryError, BundleError: the target is not what was registered.
+        RegistryError, BundleError: the target is not what was registered, or not signed.
         DeploymentError: there is no version to go back to, or what serves is not ``expected``.
         StorageError: the machine refused; what served before does so still.
     """
@@ -100,7 +102,7 @@ def _verified(environment: Environment, to: str | None) -> str:
         )
     name = registry.get(target).version
     try:
-        registry.bundle(name)
+        serving_bundle(registry, name, environment.name)
     except DeepfakeLightningError as error:
         others = [one for one in _served_before(environment) if one != name]
         advice = f"go back to another one, which served before: {', '.join(others)} (--to)"

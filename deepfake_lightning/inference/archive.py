@@ -24,7 +24,14 @@ from deepfake_lightning.inference.overlays import overlay_path
 from deepfake_lightning.inference.rows import item_row, prediction_rows
 from deepfake_lightning.inference.tally import Record, Tally
 from deepfake_lightning.inference.worker import Job, assess_item, opened, shared
-from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_here, run_jobs
+from deepfake_lightning.processes import (
+    Cluster,
+    Lost,
+    count_workers,
+    prepare_process,
+    run_here,
+    run_jobs,
+)
 from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.items import ITEM_COLUMNS, item_rows, items_path
 from deepfake_lightning.schemas.table_writer import TableWriter, check_format
@@ -44,12 +51,14 @@ def score_archive(
     timeout: float = 600.0,
     overwrite: bool = False,
     shown: int = 30,
+    cluster: Cluster | None = None,
     phase: Callable[[str, int], None] = lambda what, number: None,
     progress: Callable[[Assessment | None], None] = lambda found: None,
 ) -> Tally:
     """Score all items; write a predictions table and an items table, each whole or not at all.
 
-    The same items and detector give the same table for any number of workers and interruptions.
+    The same items and detector give the same table for any number of workers, machines and
+    interruptions.
     An item that crashes its decoder, or takes longer than ``timeout``, is ``unreadable``.
 
     Args:
@@ -62,6 +71,7 @@ def score_archive(
         timeout: seconds that one item may take.
         overwrite: replace a table that exists.
         shown: how many items the tally keeps, at most.
+        cluster: of machines that all see media, detector and ``overlays``; None: this one alone.
         phase: told what is done next, and with how many items.
         progress: told of each item: its assessment, where it was just made.
 
@@ -69,8 +79,10 @@ def score_archive(
         UsageError: ``out`` exists, or holds other scores half done; or a setting cannot work.
         BundleError, CheckpointError: the detector cannot be loaded.
         StorageError: another process writes the same table, or the disk refuses.
+        ClusterError: the cluster does not do the work; what is in the ledger of ``out`` is kept.
     """
-    team = _Team(engine, overlays, count_workers(workers, timeout), timeout, workers is None)
+    number = count_workers(workers, timeout, cluster)
+    team = _Team(engine, overlays, number, timeout, workers is None and cluster is None, cluster)
     if out is None:
         tally = Tally(shown)
         phase("scoring", len(archive))
@@ -159,13 +171,14 @@ def _digest(calibration: Calibration) -> str:
 
 @dataclass(frozen=True)
 class _Team:
-    """Who does the scoring: processes, or this one for a single picture."""
+    """Who does the scoring: processes, those of a cluster, or this one for a single picture."""
 
     engine: EngineSource
     overlays: Path | None
     workers: int
     timeout: float
     alone: bool
+    cluster: Cluster | None = None
 
     def assessed(
         self, items: Iterator[Item], number: int
@@ -181,13 +194,24 @@ class _Team:
                 return
             items = iter([item])
         same = shared(self.engine, self.workers)
+        if self.cluster is not None and self.overlays is not None:
+            self.overlays.mkdir(parents=True, exist_ok=True)  # seen by all, or by none
         results = run_jobs(
             assess_item, ((item, Job(same, item, self.overlays)) for item in items),
             workers=self.workers, timeout=self.timeout, prepare=prepare_process, raised=END_ALL,
+            cluster=self.cluster, needs=_needs,
         )  # fmt: skip
         with closing(results):
             for item, found in results:
                 yield item, assessment_of(item, found, engine)
+
+
+def _needs(job: Job) -> Iterator[Path]:
+    """Yield what a machine has to see; of many pictures the first stands for all."""
+    yield from (path for path in (job.engine.bundle, job.engine.checkpoint) if path is not None)
+    yield from (picture.path for picture in job.item.pictures[:1])
+    if job.overlays is not None:
+        yield job.overlays
 
 
 def assessment_of(item: Item, found: Assessment | Lost, engine: Engine) -> Assessment:

@@ -10,6 +10,7 @@ from deepfake_lightning.registry.aliases import deployed, read_environments
 from deepfake_lightning.registry.folders import deleted_folder
 from deepfake_lightning.registry.record import Change, Entry
 from deepfake_lightning.registry.registering import locked, note_done, now, user
+from deepfake_lightning.registry.signatures import signatures_of
 from deepfake_lightning.registry.state import forget_intents, note_intent
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.schemas.version_names import canonical
@@ -61,6 +62,7 @@ def delete_version(registry: Registry, name: str, *, reason: str, by: str | None
             ) from error  # fmt: skip
         note_done(registry, index.without(change), f"{version} is deleted")
         shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(signatures_of(registry.root, version), ignore_errors=True)
     return change
 
 

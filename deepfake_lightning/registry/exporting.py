@@ -8,6 +8,12 @@ from pathlib import Path
 from deepfake_lightning.bundle.checksums import read_sums, verify
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.registry.folders import copy_bundle
+from deepfake_lightning.registry.signatures import (
+    copy_signatures,
+    signature_files,
+    signatures_beside,
+    signatures_of,
+)
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.storage import atomic_folder, atomic_write
 
@@ -17,6 +23,8 @@ _OTHER_ARCHIVES = (".zip", ".bz2", ".xz", ".zst", ".7z", ".gz")
 
 def export_version(registry: Registry, name: str, out: Path) -> str:
     """Copy a version, which is verified before; return its digest.
+
+    Its signatures lie in a folder beside the bundle's, which are not of the bundle's files.
 
     Args:
         registry: of the workspace.
@@ -39,7 +47,9 @@ def export_version(registry: Registry, name: str, out: Path) -> str:
             next_step=f"name a folder, or a file that ends in {', '.join(ARCHIVES)}",
         )
     names = sorted([*read_sums(bundle.folder)[0], "SHA256SUMS"])
+    signatures = signatures_of(registry.root, bundle.folder.name)
     if not out.name.endswith(ARCHIVES):
+        copy_signatures(signatures, signatures_beside(out))  # first: the folder is the whole
         with atomic_folder(out) as aside:
             copy_bundle(bundle.folder, aside, names)
             verify(aside)
@@ -51,6 +61,9 @@ def export_version(registry: Registry, name: str, out: Path) -> str:
     ):
         for each in names:
             archive.add(bundle.folder / each, f"{bundle.folder.name}/{each}", filter=_anonymous)
+        beside = signatures_beside(bundle.folder).name
+        for path in signature_files(signatures):
+            archive.add(path, f"{beside}/{path.name}", filter=_anonymous)
     return bundle.digest
 
 

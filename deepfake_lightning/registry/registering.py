@@ -29,6 +29,11 @@ from deepfake_lightning.registry.record import (
     Registration,
     Source,
 )
+from deepfake_lightning.registry.signatures import (
+    copy_signatures,
+    signatures_beside,
+    signatures_of,
+)
 from deepfake_lightning.registry.state import forget_intents, settled
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.schemas.measured import Measured
@@ -89,8 +94,8 @@ def check_wish(registry: Registry, wish: Wish) -> None:
 def register_bundle(registry: Registry, folder: Path, wish: Wish | None = None) -> Entry:
     """Register a copy of a bundle.
 
-    One that was exported from another registry keeps its name and its bytes, unless it is to be
-    called otherwise.
+    One that was exported from another registry keeps its name, its bytes and the signatures beside
+    it, unless it is to be called otherwise: whether these hold is asked when it is to serve.
 
     Raises:
         BundleError: it is damaged, changed or foreign.
@@ -108,6 +113,9 @@ def register_bundle(registry: Registry, folder: Path, wish: Wish | None = None) 
         copy = stage / "bundle"
         copy_bundle(folder, copy, names)
         same = before is not None and before.version == canonical(wish.version or "")
+        if same:  # first: a version without them would have to be signed anew
+            version = canonical(wish.version or "")
+            copy_signatures(signatures_beside(folder), signatures_of(registry.root, version))
         return commit(registry, load_bundle(copy), wish, restamp=not same)  # else it is imported
 
 

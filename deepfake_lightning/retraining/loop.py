@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import get_args
 
-from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
+from deepfake_lightning.errors import BusyError, DeepfakeLightningError, StorageError
 from deepfake_lightning.monitoring.log import existing_log
 from deepfake_lightning.registry.registering import user
 from deepfake_lightning.retraining.alerting import tell, tell_again
@@ -58,7 +58,8 @@ def retrain(setting: Setting, by_hand: str | None = None, *, fresh: bool = False
 
     Raises:
         KeyboardInterrupt: somebody ended it; the next call goes on.
-        UsageError: another loop is at work, nothing serves, or its training is not there.
+        BusyError: another loop is at work.
+        UsageError: nothing serves, or its training is not there.
         DeepfakeLightningError: what stopped the loop; it is noted, and told to the channels of the
             alerts.
     """
@@ -183,7 +184,7 @@ def _sole(workspace: Workspace) -> Iterator[None]:
     """Be the only loop of a workspace.
 
     Raises:
-        UsageError: another one is at work.
+        BusyError: another one is at work.
     """
     guard = lock(workspace.retraining / "loop", timeout=0.5)
     try:
@@ -191,7 +192,7 @@ def _sole(workspace: Workspace) -> Iterator[None]:
     except StorageError as error:
         if "locked by another" not in error.what:
             raise
-        raise UsageError(
+        raise BusyError(
             "another retraining is at work in this workspace",
             why="two of them would train on the same media, and deploy over each other",
             next_step="wait for it to end; deepfake-lightning retrain --dry_run true shows it",

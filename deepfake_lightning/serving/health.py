@@ -9,10 +9,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.serving.answers import exchange_of
+from deepfake_lightning.serving.answers import Refusal, exchange_of
 from deepfake_lightning.serving.descriptions import refusals
+from deepfake_lightning.serving.jobs.job import STATES
 from deepfake_lightning.serving.routes import service_of
 from deepfake_lightning.serving.service import Service
+from deepfake_lightning.serving.telemetry.workspace_metrics import WorkspaceMetrics
 
 router = APIRouter(tags=["operation"], responses=refusals(403))
 
@@ -75,7 +77,13 @@ def _details(service: Service) -> dict[str, Any]:
 def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""
     service = service_of(request)
+    if service.settings.apart is not None:
+        raise Refusal(
+            501, "metrics", "each replica counts for itself, and any of them may answer",
+            "read the prediction log: deepfake-lightning monitor, or the dashboard",
+        )  # fmt: skip
     with suppress(StorageError):  # the other figures are worth having all the more then
-        service.metrics.set_jobs(request.app.state.jobs.store.count())
-    content, kind = service.metrics.exposition()
+        there = request.app.state.jobs.store.count()
+        service.metrics.set_jobs(dict.fromkeys(STATES, 0) | there)  # a state that is left is at 0
+    content, kind = service.metrics.exposition(WorkspaceMetrics(service.settings))
     return Response(content, media_type=kind)

@@ -18,7 +18,6 @@ from deepfake_lightning.serving.jobs.store import JobStore
 from deepfake_lightning.serving.jobs.worker import Found
 from deepfake_lightning.serving.routes import route_to
 from deepfake_lightning.serving.service import Service
-from deepfake_lightning.storage import Workspace
 
 _CANCELLED = "cancelled"
 _STATUS = {"unreadable": 422, "timeout": 503, _CANCELLED: 499}
@@ -30,7 +29,7 @@ _UPLOADS = 8  # that are taken in at a time: they take long, and no places of ot
 def open_jobs(service: Service) -> Iterator[JobService]:
     """Open the jobs of a workspace, and do them; what runs at the end is done or put back."""
     settings = service.settings
-    folder = Workspace(settings.workspace).serving / "jobs"
+    folder = settings.uploads_place / "jobs"
     store = JobStore(folder, limit=settings.bounds.jobs, clock=service.clock)
     runner = JobRunner(
         store, JobSettings(device=settings.device), lambda job, scored: _log(service, job, scored)
@@ -49,6 +48,8 @@ def open_jobs(service: Service) -> Iterator[JobService]:
         served = route_to(request, lineup)
         if served.folder is None:
             raise Refusal(503, "no_jobs", "this detector takes no jobs", "send a short clip")
+        if settings.apart is not None:  # whoever is asked for it next would not know it
+            raise Refusal(503, "no_jobs", "this server takes no jobs", "send a short clip")
         return Routed(
             served.engine.version, served.engine.digest, served.folder, lineup.environment,
             lineup.experiment or None, "serving",
@@ -87,5 +88,8 @@ def _log(service: Service, job: Job, scored: Found | None) -> None:
         found = scored.assessment
         row = with_result(row, found, projection=scored.projection)
         service.metrics.count_verdict(found.version, "serving", found.verdict)
+    service.metrics.count_prediction(
+        row.environment, row.version, row.media_type, row.http_status, row.latency_us / 1e6
+    )
     if not service.writer.put(row):
         service.metrics.count_rows_dropped()

@@ -21,10 +21,10 @@ from deepfake_lightning.serving.access.guard import is_loopback
 
 TOKEN_VARIABLE = "DEEPFAKE_TOKEN"
 _SHORTEST_TOKEN = 16
-_KEEP_ALIVE_SECONDS = 30
+KEEP_ALIVE_SECONDS = 30
 _BACKLOG = 1024
 _SILENT_SECONDS = 30  # after which a process is taken for hung, and replaced
-_GRACE_SECONDS = 40  # for requests that are under way when the server is told to end
+GRACE_SECONDS = 40  # for requests that are under way when the server is told to end
 
 
 def read_token(file: str | Path | None = None) -> str | None:
@@ -108,6 +108,7 @@ def _config(app: ASGIApp | Callable[[], ASGIApp], processes: int = 1) -> uvicorn
         factory=processes > 1,
         workers=processes,
         http=Connection,
+        loop="asyncio",  # whatever other packages have brought along
         ws="none",
         lifespan="on",
         access_log=False,  # the request log says more
@@ -116,8 +117,8 @@ def _config(app: ASGIApp | Callable[[], ASGIApp], processes: int = 1) -> uvicorn
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=_SILENT_SECONDS,
     )
 

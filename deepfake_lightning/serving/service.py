@@ -10,7 +10,6 @@ from pathlib import Path
 
 from anyio import CapacityLimiter
 
-from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.monitoring.log.writer import LogWriter
 from deepfake_lightning.monitoring.review import drawing, policy_of
@@ -18,6 +17,7 @@ from deepfake_lightning.monitoring.review.keeping import MediaKeeper
 from deepfake_lightning.monitoring.review.media_files import media_folder
 from deepfake_lightning.monitoring.review.sampling import Chances, chances
 from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.trust import loose_bundle, serving_bundle
 from deepfake_lightning.serving.access.admission import Admission
 from deepfake_lightning.serving.decoding import DecodingPool
 from deepfake_lightning.serving.fleet.following import FixedFleet, Fleet, FollowingFleet
@@ -71,7 +71,7 @@ class Service:
 
 @contextmanager
 def open_fleet(settings: Settings, metrics: Metrics) -> Iterator[Fleet]:
-    """Open the versions that serve, each verified and checked.
+    """Open the versions that serve: each verified, checked, and signed where that is asked for.
 
     Raises:
         DeepfakeLightningError: one of them cannot serve.
@@ -84,16 +84,20 @@ def open_fleet(settings: Settings, metrics: Metrics) -> Iterator[Fleet]:
 
 def _fleet(settings: Settings, network: Network, metrics: Metrics) -> Fleet:
     workspace = Workspace(settings.workspace)
-    find = Registry(workspace).bundle
+    registry = Registry(workspace)
     if settings.environment is not None:
         return FollowingFleet(
             workspace.environments / f"{settings.environment}.json",
             workspace.serving / f"{settings.environment}.json",
-            find,
+            lambda name: serving_bundle(registry, name, settings.environment),
             lambda bundle: open_version(bundle, network),
             lambda lineup, refused: _tell(metrics, lineup, refused),
         )
-    bundle = find(settings.version) if settings.version else load_bundle(Path(str(settings.bundle)))
+    bundle = (
+        serving_bundle(registry, settings.version, None)
+        if settings.version
+        else loose_bundle(workspace, Path(str(settings.bundle)))
+    )
     lineup = Lineup(None, "", (open_version(bundle, network),), (1.0,))
     _tell(metrics, lineup, None)
     return FixedFleet(lineup)
@@ -136,7 +140,7 @@ def open_service(
             draw=drawing(review),
         )  # fmt: skip
         stack.callback(writer.close)
-        spool = Spool(workspace.serving / "uploads", bounds.body_seconds)
+        spool = Spool(settings.uploads_place / "uploads", bounds.body_seconds)
         stack.callback(spool.close)
         keeper = MediaKeeper(
             log, media_folder(workspace, log), review, written=writer.flush, clock=clock,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepfake_lightning.media import Limits
+from deepfake_lightning.processes.cores import available_cores
 from deepfake_lightning.serving.access.callers import Rate
 from deepfake_lightning.serving.access.limits import MAX_JOB_BYTES
 from deepfake_lightning.storage import Workspace
@@ -65,6 +65,8 @@ class Settings:
         log: place of the prediction log, a path or a URL; None: that of the workspace.
         logs: folder of the server's own log; ``-`` is stderr.
         keep_media: whether uploads of requests that are drawn for review are kept for reviewers.
+        apart: folder of this machine alone, for uploads under way, where the others of the
+            processes run on other machines; None: that of the workspace.
         bounds: of requests.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     log: str | None = field(default=None, repr=False)  # a URL may hold a password
     logs: str = "-"
     keep_media: bool = False
+    apart: Path | None = None
     bounds: Bounds = Bounds()
 
     @property
@@ -92,7 +95,7 @@ class Settings:
     @property
     def cores(self) -> int:
         """How many cores each process has for itself, about."""
-        return max(1, (os.cpu_count() or 1) // self.processes)
+        return max(1, available_cores() // self.processes)
 
     @property
     def batch_size(self) -> int:
@@ -106,6 +109,11 @@ class Settings:
     def log_place(self) -> str | Path:
         """Where the prediction log is."""
         return Workspace(self.workspace).prediction_log(self.log)
+
+    @property
+    def uploads_place(self) -> Path:
+        """Where uploads under way and jobs are: SQLite's locks hold on one machine."""
+        return self.apart or Workspace(self.workspace).serving
 
     @property
     def places(self) -> int:

@@ -36,7 +36,9 @@ from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.storage import Workspace, run_of
 from deepfake_lightning.training.arguments import DEFAULT_EXPERIMENT, complete
 from deepfake_lightning.training.checkpoint_io import AtomicCheckpointIO
+from deepfake_lightning.training.loggers import check_loggers
 from deepfake_lightning.training.run_folder import RunLogger, SaveRunConfig
+from deepfake_lightning.training.several import end_with_the_first, told_apart
 from deepfake_lightning.training.usage import check_names, unknown_key, verb_help
 
 log = logging.getLogger(__name__)
@@ -164,14 +166,23 @@ class TrainingCLI(LightningCLI):
         path = self.settings.get("ckpt_path")
         return Path(path) if path else None
 
+    def before_instantiate_classes(self) -> None:
+        """Refuse loggers that could not log, before anything is made."""
+        check_loggers(self.settings["trainer"]["logger"])
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer; what the user configured stays as it is."""
+        """Build the Trainer; what the user configured stays as it is.
+
+        Loggers of the user log beside the run's own, which makes its folder; ``false`` is none.
+        """
         trainer = self.config_init[self.subcommand]["trainer"]
         fitting = self.subcommand == "fit"
         # First, since it may settle which version this is.
         given = self._with_export([*_listed(trainer["callbacks"]), *self._given_callbacks])
         if trainer["logger"] in (None, True):
             kwargs["logger"] = self._logger() if fitting else False
+        elif fitting and trainer["logger"] is not False:
+            kwargs["logger"] = [self._logger(), *_listed(trainer["logger"])]
         own: list[Callback] = []
         if trainer["enable_progress_bar"] is not False:
             own.append(TrainingProgress())
@@ -187,6 +198,7 @@ class TrainingCLI(LightningCLI):
             plugins.append(AtomicCheckpointIO())
         kwargs["plugins"] = plugins
         built = super().instantiate_trainer(**kwargs)
+        end_with_the_first(built)
         if fitting and trainer["enable_checkpointing"] is not False and self.settings["keep_last"]:
             built.callbacks.append(_last_checkpoint())  # type: ignore[attr-defined]
         return built
@@ -260,7 +272,8 @@ class TrainingCLI(LightningCLI):
         here an interrupted training ends like any other, and says so.
         """
         try:
-            self.trainer.fit(**kwargs)
+            with told_apart(self.trainer):
+                self.trainer.fit(**kwargs)
         except SystemExit:
             if self.trainer.state.status != "interrupted":
                 raise
@@ -268,11 +281,13 @@ class TrainingCLI(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Score ``val``; the report is the table, so Lightning prints none."""
-        self.trainer.validate(verbose=False, **kwargs)
+        with told_apart(self.trainer):
+            self.trainer.validate(verbose=False, **kwargs)
 
     def test(self, **kwargs: Any) -> None:
         """Score ``test``, likewise."""
-        self.trainer.test(verbose=False, **kwargs)
+        with told_apart(self.trainer):
+            self.trainer.test(verbose=False, **kwargs)
 
     @property
     def evaluation_report(self) -> EvaluationReport | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from deepfake_lightning.storage import lock
+from deepfake_lightning.tuning.database import PATIENCE_SECONDS, PatientStorage
 from deepfake_lightning.tuning.study import sampler_for
 from deepfake_lightning.tuning.sweep import Sweep
 
@@ -51,19 +53,36 @@ def _guard(folder: Path, worker: str) -> Path:
     return folder / "workers" / f"{worker}.lock"
 
 
+@contextmanager
+def sole(storage: BaseStorage, folder: Path, study: str) -> Iterator[None]:
+    """Let in one process at a time: a lock in the study's folder, and one in the database.
+
+    Machines that share a PostgreSQL database need not share a folder.
+
+    Raises:
+        StorageError: another was in there all the time, or the database was away.
+    """
+    database = storage.alone(study) if isinstance(storage, PatientStorage) else nullcontext()
+    # Who is in there may be waiting for the database.
+    with lock(folder / "trials", timeout=PATIENCE_SECONDS + 60), database:
+        yield
+
+
 @dataclass(frozen=True)
 class Desk:
-    """Where trials are handed out; a lock in the study's folder lets in one process at a time.
+    """Where trials are handed out, to one process at a time.
 
     Args:
         sweep: how many trials there are to be.
         study: Optuna's.
         folder: of the study.
+        storage: of the study.
     """
 
     sweep: Sweep
     study: optuna.Study
     folder: Path
+    storage: BaseStorage
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials as they are stored now."""
@@ -73,21 +92,25 @@ class Desk:
         self, worker: str, distributions: Mapping[str, BaseDistribution]
     ) -> optuna.Trial | None:
         """Return the next trial for a worker, None where all are taken."""
-        with lock(self.folder / "trials"):
+        with self._alone():
             self._take_up_lost()
             trials = self.trials()
             if taken(trials) >= self.sweep.trials:
                 return None
             self.study.sampler = sampler_for(self.sweep, len(trials))
             trial = self.study.ask(dict(distributions))
-            owner = {"worker": worker, "host": socket.gethostname(), "pid": os.getpid()}
+            owner = {"worker": worker, "host": socket.gethostname(), "pid": os.getpid(),
+                     "folder": str(self.folder.absolute())}  # fmt: skip
             trial.set_user_attr("owner", owner)
             return trial
 
     def take_up_lost(self) -> None:
         """Fail the trials of workers that are gone, and put their values in line again, once."""
-        with lock(self.folder / "trials"):
+        with self._alone():
             self._take_up_lost()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return sole(self.storage, self.folder, self.sweep.study)
 
     def _take_up_lost(self) -> None:
         optuna.storages.fail_stale_trials(self.study)  # of other machines, in a database
@@ -107,9 +130,11 @@ class Desk:
             age = (datetime.now() - begun).total_seconds() if begun else 0.0
             return age > _NAMELESS_SECONDS
         here = owner["host"] == socket.gethostname()
-        # A journal is shared with the folder it is in; a database may be without.
-        known = here or _guard(self.folder, owner["worker"]).exists()
-        return known and not is_present(self.folder, owner["worker"])
+        own = self.folder.absolute()
+        # A journal is shared with the folder it is in; a database is by folders of many places.
+        folder = Path(owner.get("folder", own)) if here else own
+        known = (here and folder == own) or _guard(folder, owner["worker"]).exists()
+        return known and not is_present(folder, owner["worker"])
 
     def _again(self, trial: FrozenTrial) -> None:
         values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}

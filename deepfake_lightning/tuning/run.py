@@ -16,15 +16,16 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
-from deepfake_lightning.storage import Workspace, lock
+from deepfake_lightning.passwords import without_passwords
+from deepfake_lightning.storage import Workspace
 from deepfake_lightning.tuning.checking import check_sweep
-from deepfake_lightning.tuning.claiming import Desk, taken
+from deepfake_lightning.tuning.claiming import Desk, sole, taken
 from deepfake_lightning.tuning.crew import Crew
 from deepfake_lightning.tuning.files import write_results
 from deepfake_lightning.tuning.record import SweepResult, TrialRecord, records_of
 from deepfake_lightning.tuning.registering import train_and_register
 from deepfake_lightning.tuning.space import Range, default_values, distributions, nested, setting
-from deepfake_lightning.tuning.study import open_storage, open_study, quiet_optuna, shown_storage
+from deepfake_lightning.tuning.study import open_storage, open_study, quiet_optuna
 from deepfake_lightning.tuning.sweep import Sweep, read_sweep
 
 Progress = Callable[[str, Sequence[TrialRecord]], None]
@@ -91,11 +92,11 @@ def _open(sweep: Sweep, place: Workspace, settings: Mapping[str, Any]) -> tuple[
     folder = place.tuning / sweep.study
     within = distributions(sweep.space, settings)
     values, outside = default_values(settings, within)
-    with lock(folder / "trials"):
-        study = open_study(sweep, open_storage(sweep.storage, folder))
-        desk = Desk(sweep, study, folder)
+    storage = open_storage(sweep.storage, folder)
+    with sole(storage, folder, sweep.study):
+        desk = Desk(sweep, open_study(sweep, storage), folder, storage)
         if not outside and not desk.trials():
-            study.enqueue_trial(values, user_attrs={"default": True})
+            desk.study.enqueue_trial(values, user_attrs={"default": True})
     return desk, outside
 
 
@@ -175,7 +176,7 @@ def _result(
         importance=_importance(desk.study),
         folder=desk.folder,
         runs=place.runs / sweep.study,
-        storage=storage if sweep.storage is None else shown_storage(sweep.storage),
+        storage=storage if sweep.storage is None else without_passwords(sweep.storage),
         seconds=round(seconds, 1),
         outside=outside,
         replaced=replaced,

@@ -16,17 +16,15 @@ from jsonargparse import get_loader
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalRedisBackend
 from optuna.trial import TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.passwords import without_passwords
+from deepfake_lightning.tuning.database import PatientStorage
 from deepfake_lightning.tuning.sweep import Sweep
-
-HEARTBEAT_SECONDS = 60
-_GRACE_SECONDS = 180
 
 
 @contextmanager
@@ -42,16 +40,18 @@ def quiet_optuna() -> Iterator[None]:
     logger.setLevel(before)
 
 
-def open_storage(storage: str | None, folder: Path) -> BaseStorage:
+def open_storage(storage: str | None, folder: Path, *, waits: bool = False) -> BaseStorage:
     """Open Optuna's storage.
 
     Args:
         storage: an URL (SQLAlchemy's, or redis://), the path of a journal, or None: the journal of
             the folder.
         folder: of the study.
+        waits: whether a database that is away is waited for: it has been there before.
 
     Raises:
         UsageError: it cannot be opened; a password in it is not shown.
+        StorageError: it was waited for in vain.
     """
     if storage is None or "://" not in storage:
         path = folder / "journal.log" if storage is None else Path(storage)
@@ -61,26 +61,14 @@ def open_storage(storage: str | None, folder: Path) -> BaseStorage:
     try:
         if storage.startswith("redis"):
             return JournalStorage(JournalRedisBackend(storage))
-        return RDBStorage(
-            storage, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=_GRACE_SECONDS
-        )
+        return PatientStorage(storage, waits=waits)
     except (SQLAlchemyError, ImportError, ValueError) as error:
+        said = " ".join(without_passwords(str(error)).split())
         raise UsageError(
-            f"the storage {shown_storage(storage)} cannot be opened: "
-            f"{' '.join(str(error).split())[:200]}",
-            next_step="check the URL and that its driver is installed; `storage: null` is a "
-            "journal in the study's folder",
+            f"the storage {without_passwords(storage)} cannot be opened: {said[:200]}",
+            next_step="check the URL and that its driver is installed (for PostgreSQL `pip install "
+            "'psycopg[binary]'`); `storage: null` is a journal in the study's folder",
         ) from error
-
-
-def shown_storage(storage: str) -> str:
-    """Return an URL without its password, a path as it is."""
-    if "://" not in storage:
-        return storage
-    try:
-        return make_url(storage).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return storage.partition("://")[0] + "://..."
 
 
 def _mend(journal: Path) -> None:

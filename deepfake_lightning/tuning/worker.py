@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -73,10 +73,10 @@ def work(job: Job) -> None:
     until = None if job.seconds is None else time.monotonic() + job.seconds
     sweep = Sweep(**job.sweep)
     with quiet_optuna():
-        storage = open_storage(sweep.storage, job.folder)
+        storage = open_storage(sweep.storage, job.folder, waits=True)
         study = open_study(sweep, storage)
         study.pruner = pruner_for(sweep, setting(job.settings, "trainer.max_epochs"))
-        desk = Desk(sweep, study, job.folder)
+        desk = Desk(sweep, study, job.folder, storage)
         within = distributions(sweep.space, job.settings)
         common = Setting(sweep, Workspace(Path(job.workspace)), SweepData(study), _devices(job))
         while until is None or time.monotonic() < until:
@@ -104,18 +104,18 @@ def _devices(job: Job) -> str | None:
 @contextmanager
 def _heartbeat(storage: optuna.storages.BaseStorage, trial: optuna.Trial) -> Iterator[None]:
     """Tell a database every minute that a trial is alive, for those on other machines."""
-    from optuna.storages import RDBStorage
+    from deepfake_lightning.errors import StorageError
+    from deepfake_lightning.tuning.database import HEARTBEAT_SECONDS, PatientStorage
 
-    from deepfake_lightning.tuning.study import HEARTBEAT_SECONDS
-
-    if not isinstance(storage, RDBStorage):
+    if not isinstance(storage, PatientStorage):
         yield
         return
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(HEARTBEAT_SECONDS):
-            storage.record_heartbeat(trial._trial_id)
+            with suppress(StorageError):  # which the training will meet, too
+                storage.record_heartbeat(trial._trial_id)
 
     storage.record_heartbeat(trial._trial_id)
     thread = threading.Thread(target=beat, daemon=True)

@@ -74,7 +74,8 @@ def test_show_is_the_card_and_who_registered_it(place: Path, capsys: Any) -> Non
     assert "predict FILE --version v1.1.0" in said
     record = loaded(capsys, "show", "v1.1.0")
     assert record["folder"].endswith("mlops/registry/models/v1.1.0")
-    assert record["measured"] is None
+    assert record["measured"] is None and record["robustness"] is None
+    assert "robustness: not measured: deepfake-lightning evaluate v1.1.0 --robustness true" in said
 
 
 def test_diff_names_what_differs_and_what_to_ask_next(place: Path, capsys: Any) -> None:

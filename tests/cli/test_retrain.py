@@ -14,10 +14,13 @@ from rich.console import Console
 from deepfake_lightning.cli import main
 from deepfake_lightning.deployment.acts import Act
 from deepfake_lightning.deployment.environment import Environment, whole
+from deepfake_lightning.errors import DataError
 from deepfake_lightning.registry import Registry, register_bundle
+from deepfake_lightning.retraining import loop
 from deepfake_lightning.retraining.looking import Setting
 from deepfake_lightning.retraining.policy import RetrainPolicy
-from deepfake_lightning.storage import Workspace
+from deepfake_lightning.retraining.work import Refused
+from deepfake_lightning.storage import Workspace, lock
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_units_run_the_command():
     service = (folder / "retrain.service").read_text()
     command = next(line for line in service.splitlines() if line.startswith("ExecStart="))
     assert command.partition("deepfake-lightning ")[2].split()[0] == "retrain"
-    assert "SuccessExitStatus=4" in service
+    assert "SuccessExitStatus=3 4 75" in service
     assert "OnCalendar=hourly" in (folder / "retrain.timer").read_text()
 
 
@@ -88,10 +91,76 @@ def test_a_dry_run_shows_causes_data_and_steps(place, capsys, write_picture):
 
 
 def test_without_a_cause_it_says_so_and_ends(place, capsys):
-    assert main(["retrain", "--workspace", str(place)]) == 0
+    assert main(["retrain", "--workspace", str(place)]) == 3
     shown = capsys.readouterr().out
     assert "there is no cause to train it again" in shown
     assert "there is no prediction log yet" in shown
+
+
+@pytest.fixture
+def called(place, capfd):
+    """Return a function that calls the command and gives its exit code and its whole document."""
+
+    def call(*flags, where=place):
+        code = main(["retrain", "--json", "true", "--workspace", str(where), *flags])
+        document = json.loads(capfd.readouterr().out)  # nothing else is printed there
+        assert document["exit_code"] == code
+        return code, document
+
+    return call
+
+
+def test_nothing_to_do_has_its_code_and_document(called, place):
+    code, document = called()
+    assert (code, document["outcome"], document["loop_id"]) == (3, "nothing_to_do", None)
+    assert document["versions"] == {"base": "v1.0.0", "made": None}
+    assert any("new files" in reason for reason in document["reasons"])
+    assert document["paths"] == {"workspace": str(place)}
+    assert called("--reason", "a test")[1]["reasons"][-1] == "there is nothing new to learn from"
+
+
+def test_wrong_use_and_a_busy_workspace_have_theirs(called, place, tmp_path):
+    code, document = called(where=tmp_path / "empty")
+    assert (code, document["outcome"]) == (2, "wrong_use")
+    assert document["error"]["what"] == document["reasons"][0]
+    with lock(place / "retraining" / "loop"):
+        code, document = called()
+    assert (code, document["outcome"], document["loop_id"]) == (75, "busy", None)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [(DataError("all media are damaged"), (1, "failed")), (ValueError("odd"), None),
+     (Refused("it forgets"), (4, "refused")), (KeyboardInterrupt(), (130, "interrupted"))],
+)  # fmt: skip
+def test_a_loop_that_ends_badly_has_its_own(
+    called, place, write_picture, monkeypatch, capfd, ends, expected
+):
+    for name in ("real", "fake"):
+        write_picture(place / "data" / "images" / name / "new.jpg", seed=900, fake=name == "fake")
+
+    def end(work):
+        raise ends
+
+    steps = {name: lambda work: {} for name in loop.STEPS}
+    steps |= {"train": lambda work: {"experiment": "lite0", "run": "retrain-0001"},
+              "register": lambda work: {"version": "v1.1.0"}, "evaluate": end}  # fmt: skip
+    monkeypatch.setattr(loop, "STEPS", steps)
+    monkeypatch.setattr(loop, "is_whole", lambda work: True)
+    if expected is None:  # what nobody foresaw has a document, too
+        with pytest.raises(ValueError, match="odd"):
+            main(["retrain", "--json", "true", "--workspace", str(place), "--reason", "x"])
+        document = json.loads(capfd.readouterr().out)
+        assert (document["exit_code"], document["reasons"]) == (1, ["ValueError('odd')"])
+        return
+    code, document = called("--reason", "a new forgery")
+    assert (code, document["outcome"]) == expected
+    assert document["loop_id"] == "retrain-0001"
+    assert document["versions"] == {"base": "v1.0.0", "made": "v1.1.0"}
+    assert list(document["steps"]) == ["collect", "merge", "train", "register"]
+    assert Path(document["paths"]["loop"]).is_file()
+    if code in (1, 4):
+        assert document["reasons"] == [str(ends)]
 
 
 def test_a_watch_outlives_what_nobody_foresaw(monkeypatch, caplog):

@@ -83,7 +83,7 @@ def test_revoke(store: TokenStore, capsys: Any) -> None:
     ("args", "said"),
     [(["create", "taken"], "there is a token with the name taken"),
      (["create", "local"], "'local' is no name for a token"),
-     (["create", "b", "--scopes", "predikt"], "pass some of predict, feedback, admin"),
+     (["create", "b", "--scopes", "predikt"], "pass some of predict, feedback, metrics, admin"),
      (["create", "b", "--scopes", ","], "without scopes"),
      (["create", "b", "--rate", "often"], "such as 600/minute"),
      (["create", "b", "--days", "-3"], "1 to 36500 days"),

@@ -18,6 +18,7 @@ from deepfake_lightning.registry import Registry
 from deepfake_lightning.storage import Workspace
 from deepfake_lightning.tuning.study import open_storage, open_study
 from deepfake_lightning.tuning.sweep import read_sweep
+from tests.postgresql_server import PASSWORD
 
 WITHIN = {"model.lr": FloatDistribution(1e-4, 0.1, log=True),
           "model.drop_rate": FloatDistribution(0.0, 0.5)}  # fmt: skip
@@ -138,6 +139,29 @@ def test_a_database_keeps_the_study(config: Path, capsys: Any) -> None:
     study.add_trial(create_trial(params=values, distributions=WITHIN, value=0.7))
     assert main(["tune", "--config", str(config), "--storage", url, "--trials", "1"]) == 0
     assert f"optuna-dashboard {url}" in capsys.readouterr().out
+
+
+def test_a_postgresql_database_keeps_the_study_and_its_password_is_not_told(
+    config: Path, postgresql: Any, capsys: Any
+) -> None:
+    url, folder = postgresql.database(), Path("mlops/tuning/s")
+    study = open_study(read_sweep(config, trials=1), open_storage(url, folder))
+    values = {"model.lr": 0.01, "model.drop_rate": 0.1}
+    study.add_trial(create_trial(params=values, distributions=WITHIN, value=0.7))
+    command = ["tune", "--config", str(config), "--trials", "1", "--storage", url]
+    assert main(command) == 0
+    assert main([*command, "--json", "true"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out.splitlines()[-1])["storage"] == url.replace(PASSWORD, "***")
+    assert "1 of 1 trials done" in shown.out and PASSWORD not in shown.out + shown.err
+    files = [path for path in Path("mlops").rglob("*") if path.is_file()]
+    assert files and not any(PASSWORD.encode() in path.read_bytes() for path in files)
+
+    assert main([*command[:-1], url.replace(PASSWORD, f"{PASSWORD}!")]) == 2
+    assert main([*command[:-2], "--storag", url]) == 2
+    said = capsys.readouterr()
+    assert "password authentication failed" in said.err and "--storage" in said.err
+    assert PASSWORD not in said.out + said.err
 
 
 @pytest.mark.slow

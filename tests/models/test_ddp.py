@@ -60,5 +60,14 @@ def test_training_with_two_processes_logs_the_same_in_both(results):
     assert 0 <= two["fit"]["val/auroc"] <= 1
 
 
+def test_two_processes_train_as_one_does_where_nothing_is_of_a_process_alone(results):
+    one, two = (result["weights"] for result in results)
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_a_signal_to_one_process_ends_both_after_the_same_step(results):
+    assert results[1]["stopped"] == {"steps": [3, 3], "saved": True}
+
+
 def test_lightning_has_nothing_to_warn_about_in_what_is_logged(results):
     assert "sync_dist" not in results[1]["stderr"]

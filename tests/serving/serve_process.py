@@ -35,9 +35,13 @@ class ServeProcess:
         found = re.search(r" on (http://\S+)", said)
         assert found, said + self.process.stderr.read()
         self.url = found[1]
-        self.wait_until_up()
+        try:
+            self.wait_until_up()
+        except BaseException:
+            self.destroy()
+            raise
 
-    def wait_until_up(self, seconds: float = 60.0) -> None:
+    def wait_until_up(self, seconds: float = 180.0) -> None:
         """Wait until it answers."""
         end = time.monotonic() + seconds
         while True:

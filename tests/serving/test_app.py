@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deepfake_lightning.monitoring.log.projection import projection_values
+from deepfake_lightning.serving.jobs.job import STATES
 
 TOKEN = "0123456789abcdef-test"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -311,3 +312,19 @@ def test_a_parameter_is_given_once(server, encode):
 def test_an_address_with_something_behind_it_is_no_loopback(server, encode):
     answer = server.client.post("/v1/predict", content=encode(), headers={"Host": "[::1]evil.com"})
     assert answer.status_code == 403
+
+
+def test_metrics_have_predictions_jobs_of_each_state_and_disks(server, encode):
+    def counted():
+        lines = server.client.get("/metrics").text.splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line.startswith("deepfake_"))
+
+    of = 'environment="",media="image"'
+    count = f'deepfake_predictions_total{{{of},status="200",version="v0.0.1"}}'
+    before = float(counted().get(count, 0))
+    assert server.client.post("/v1/predict", content=encode()).status_code == 200
+    found = counted()
+    assert float(found[count]) == before + 1
+    states = {state: found[f'deepfake_jobs{{state="{state}"}}'] for state in STATES}
+    assert set(states.values()) == {"0.0"}
+    assert 0 < float(found['deepfake_disk_used_ratio{disk="workspace"}']) < 1

@@ -72,7 +72,8 @@ def open_desk(workspace: Workspace) -> Callable[..., Any]:
 
     def open_(sweep: Sweep) -> Desk:
         folder = workspace.tuning / sweep.study
-        return Desk(sweep, open_study(sweep, open_storage(sweep.storage, folder)), folder)
+        storage = open_storage(sweep.storage, folder)
+        return Desk(sweep, open_study(sweep, storage), folder, storage)
 
     return open_
 

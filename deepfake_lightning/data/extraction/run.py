@@ -12,7 +12,13 @@ from deepfake_lightning.data.extraction.results import Summary, finish
 from deepfake_lightning.data.extraction.sources import Source, balanced, share
 from deepfake_lightning.data.extraction.worker import Job, Outcome, extract_one
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.processes import Lost, count_workers, prepare_process, run_jobs
+from deepfake_lightning.processes import (
+    Cluster,
+    Lost,
+    count_workers,
+    prepare_process,
+    run_jobs,
+)
 from deepfake_lightning.schemas import Extraction, Sampling
 from deepfake_lightning.storage import lock
 
@@ -29,14 +35,15 @@ def extract(
     shard: str = "1/1",
     timeout: float = 3600.0,
     prune: bool = False,
+    cluster: Cluster | None = None,
     started: Callable[[int], None] = lambda todo: None,
     progress: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Summary:
     """Write the pictures of ``sources`` to ``out``, and the manifest once all shards are done.
 
-    The same sources and settings give the same bytes for any number of workers and shards, also
-    after any number of interruptions. A file that cannot be read, that crashes its decoder or that
-    takes longer than ``timeout`` is noted, and the others go on.
+    The same sources and settings give the same bytes for any number of workers, shards and
+    machines, also after any number of interruptions. A file that cannot be read, that crashes its
+    decoder or that takes longer than ``timeout`` is noted, and the others go on.
 
     Args:
         sources: of all shards, as :func:`~deepfake_lightning.data.extraction.list_sources` gives
@@ -48,16 +55,18 @@ def extract(
         shard: which part of the work to do, ``i/n``; other processes do the others.
         timeout: seconds that one source may take.
         prune: remove the pictures of sources that are no longer there.
+        cluster: of machines that all see sources and ``out``; None: this one alone.
         started: told how many sources are to be done.
         progress: told what became of each.
 
     Raises:
         UsageError: ``out`` holds something else, or a setting cannot work.
         StorageError: another process works on the same shard, or the disk refuses.
+        ClusterError: the cluster does not do the work; what is done is kept.
     """
     own = share(sources, shard)
     samplings = _samplings(sources, settings)
-    processes = count_workers(workers, timeout)
+    processes = count_workers(workers, timeout, cluster)
     journal = Journal(out, settings, shard)
     journal.check(inputs)
     with _typed_disk_errors(out):
@@ -68,7 +77,8 @@ def extract(
                 tasks = (_task(source, samplings[source.key], journal) for source in todo)
                 results = run_jobs(
                     extract_one, tasks, workers=processes, timeout=timeout,
-                    prepare=prepare_process, raised=(StorageError,),
+                    prepare=prepare_process, raised=(StorageError,), cluster=cluster,
+                    needs=lambda job: (job.file, job.folder),
                 )  # fmt: skip
                 with closing(results):
                     for (entry, folder), outcome in results:

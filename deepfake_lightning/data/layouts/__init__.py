@@ -28,7 +28,7 @@ from pathlib import Path
 
 from deepfake_lightning.data.layouts.layout import Found, Layout, Options
 from deepfake_lightning.data.layouts.recognition import find_layout, layout_named, layouts
-from deepfake_lightning.errors import LayoutError
+from deepfake_lightning.errors import LayoutError, UsageError
 from deepfake_lightning.schemas import Manifest
 
 __all__ = [
@@ -61,8 +61,10 @@ def read_media(root: Path, *, group_pattern: str | None = None) -> Manifest:
     Raises:
         LayoutError: nothing is there, nothing is recognised, or several layouts are.
         TableError: a file, row and column that is wrong.
+        UsageError: it is the address of an object storage.
     """
     if not root.exists():
+        _refuse_address(root)
         raise LayoutError(f"no data: {root} does not exist", next_step=_ways_on(root))
     manifest = recognise(root, group_pattern=group_pattern)
     if manifest is None:
@@ -97,6 +99,18 @@ def unused(layout: Layout, options: Options) -> list[str]:
         for name in options.given()
         if name not in layout.takes
     ]
+
+
+def _refuse_address(root: Path) -> None:
+    """Refuse an address of an object storage, which a path writes with one slash."""
+    protocol, colon, rest = root.as_posix().partition(":/")
+    if colon and protocol.isalnum():
+        url = f"{protocol}://{rest.lstrip('/').rpartition('@')[2]}"  # without a key in it
+        raise UsageError(
+            f"{url} is no folder, and data are worked on in one",
+            why="pictures are read one by one, in another order each epoch",
+            next_step=f"deepfake-lightning data pull {url} --out FOLDER, then pass that folder",
+        )
 
 
 def _ways_on(root: Path) -> str:

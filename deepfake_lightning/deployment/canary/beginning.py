@@ -10,6 +10,7 @@ from deepfake_lightning.deployment.canary.state import CanaryState, state_path, 
 from deepfake_lightning.deployment.environment import Environment, sole_version
 from deepfake_lightning.errors import DeploymentError
 from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.trust import serving_bundle
 from deepfake_lightning.schemas.environment import EnvironmentRecord, Serving
 from deepfake_lightning.storage import lock
 
@@ -36,12 +37,13 @@ def begin(
     Raises:
         DeploymentError: nothing serves yet, several versions do, the candidate does already, or
             what serves is not ``expected``.
-        UsageError, RegistryError, BundleError: the candidate is not there, or not whole.
+        UsageError, RegistryError, BundleError: the candidate is not there, not whole, or not
+            signed where that is asked for.
         StorageError: the machine refused; what served before does so still.
     """
     registry = Registry(environment.workspace)
     candidate = registry.get(candidate).version
-    registry.bundle(candidate)
+    serving_bundle(registry, candidate, environment.name)
     stamp = now.astimezone(UTC)
     with lock(state_path(environment)):
         before = environment.record() if expected is None else environment.check(expected)

@@ -14,6 +14,7 @@ from deepfake_lightning.deployment.experiments.decision import ChallengerFinding
 from deepfake_lightning.deployment.experiments.experiment import Experiment
 from deepfake_lightning.errors import DeploymentError, UsageError
 from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.trust import serving_bundle
 from deepfake_lightning.schemas.environment import EnvironmentRecord
 from deepfake_lightning.storage import Workspace
 
@@ -62,7 +63,7 @@ def check_stop(
             why="another version gets all the traffic through the gate alone",
             next_step=f"deepfake-lightning abtest promote {keep} --env {environment.name}",
         )
-    registry.bundle(experiment.control)
+    serving_bundle(registry, experiment.control, environment.name)
     return before
 
 

@@ -20,6 +20,7 @@ from deepfake_lightning.deployment.experiments.policy import ExperimentPolicy
 from deepfake_lightning.errors import DeploymentError, UsageError
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.registry.registering import user
+from deepfake_lightning.registry.trust import serving_bundle
 from deepfake_lightning.schemas.environment import ENVIRONMENTS, EnvironmentRecord, Serving
 from deepfake_lightning.storage import Workspace, lock
 
@@ -73,7 +74,8 @@ def start(
         UsageError: a wish that cannot work.
         DeploymentError: nothing serves alone there, a challenger passed no gate, the name is
             taken, or the environment was changed meanwhile.
-        RegistryError, BundleError: a version is not what was registered.
+        RegistryError, BundleError: a version is not what was registered, or not signed where that
+            is asked for.
         StorageError: the machine refused; what served before does so still.
     """
     environment = Environment(workspace, wish.environment, clock=clock)
@@ -87,7 +89,7 @@ def start(
         raise UsageError("--force needs a reason", next_step='pass --reason "why"')
     registry = Registry(workspace)
     for version in (control, *challengers):
-        registry.bundle(version)
+        serving_bundle(registry, version, wish.environment)
     with lock(workspace.deployment / "experiments"):
         experiment = Experiment(
             name=_name(workspace, wish, control, challengers),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deepfake_lightning.deployment.gate.evidence import (
     Asked,
     Evidence,
+    Facts,
     Fault,
     ServerTrial,
     Timed,
@@ -21,6 +22,8 @@ from deepfake_lightning.deployment.gate.policy import GatePolicy
 from deepfake_lightning.deployment.gate.recorded import recorded_tests, seen_in_staging
 from deepfake_lightning.errors import DeepfakeLightningError
 from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.signatures import short
+from deepfake_lightning.registry.trust import signer_of
 
 if TYPE_CHECKING:
     from deepfake_lightning.evaluation.robustness.ledger import RobustnessRecord
@@ -74,6 +77,7 @@ def collect(
     found = Evidence(
         asked, candidate, None if champion is None else facts_of(registry, champion),
         staging=seen_in_staging(registry.workspace, asked.version, candidate.digest),
+        signer=_signer(registry, asked, candidate),
         robustness=_robustness(registry, candidate.digest, policy),
     )  # fmt: skip
     if candidate.fault is not None or (fails_before(policy, found) and not asked.force):
@@ -94,6 +98,16 @@ def collect(
     if fails_measured(policy, found) and not asked.force:
         return Collected(found, pages)
     return Collected(replace(found, tested=_tested(registry, found, policy, progress)), pages)
+
+
+def _signer(registry: Registry, asked: Asked, candidate: Facts) -> str | Fault | None:
+    if candidate.fault is not None:
+        return None
+    try:
+        key = signer_of(registry, registry.bundle(asked.version), asked.environment)
+    except DeepfakeLightningError as error:
+        return fault_of(error)
+    return None if key is None else f"{key.name} ({short(key.id)})"
 
 
 def _robustness(

@@ -262,6 +262,8 @@ class Evidence:
         champion: what serves now; None where nothing does.
         serves_already: the candidate has all the traffic.
         staging: whether staging has seen it.
+        signer: the trusted key that has signed the candidate, or why none has; None: none is
+            asked for.
         robustness: the candidate under degradations, as it was measured last; None: it never was,
             or the policy does not ask.
         measured: the candidate on the gate split, or why that cannot be.
@@ -275,6 +277,7 @@ class Evidence:
     champion: Facts | None = None
     serves_already: bool = False
     staging: Staging = Staging()
+    signer: str | Fault | None = None
     robustness: RobustnessRecord | None = None
     measured: Measured | Fault | None = None
     compared: Compared | Fault | None = None

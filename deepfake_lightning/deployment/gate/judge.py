@@ -17,10 +17,11 @@ from deepfake_lightning.deployment.gate.rules_version import (
     demo,
     licences,
     media,
+    signed,
     staging_first,
 )
 
-_BEFORE = (bundle, champion, staging_first, demo, licences, audit, media, size, robustness)
+_BEFORE = (bundle, signed, champion, staging_first, demo, licences, audit, media, size, robustness)
 _SCORED = (gate_split, against_champion, floors, calibration_error, methods)
 _RUN = (latency, server)
 
@@ -29,7 +30,8 @@ def judge(policy: GatePolicy, evidence: Evidence) -> GateDecision:
     """Decide whether a version is deployed.
 
     It is where no check fails. With ``asked.force`` it is, too, where none of those fails that
-    nobody gets past: a bundle that is not what was registered, and a server that does not work.
+    nobody gets past: a bundle that is not what was registered or not signed where it has to be, and
+    a server that does not work.
 
     Args:
         policy: the rules.

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from deepfake_lightning.deployment.gate.decision import Check
-from deepfake_lightning.deployment.gate.evidence import Evidence
+from deepfake_lightning.deployment.gate.evidence import Evidence, Fault
 from deepfake_lightning.deployment.gate.policy import GatePolicy
 from deepfake_lightning.schemas.calibration import NOUNS
 
@@ -28,6 +28,20 @@ def bundle(policy: GatePolicy, evidence: Evidence) -> Iterator[Check]:
         yield Check(
             name, "passed", f"every file is what was registered ({(one.digest or '')[:12]})"
         )
+
+
+def signed(policy: GatePolicy, evidence: Evidence) -> Iterator[Check]:
+    """A key that is trusted has signed it, where the workspace asks for that."""
+    name, signer = "signature", evidence.signer
+    if isinstance(signer, Fault):
+        yield Check(
+            name, "failed", signer.what, signer.why, next_step=signer.next_step, forceable=False
+        )
+    elif signer is None:
+        where = evidence.asked.environment
+        yield Check(name, "not applicable", f"no policy asks for one in {where}")
+    else:
+        yield Check(name, "passed", f"signed by {signer}")
 
 
 def champion(policy: GatePolicy, evidence: Evidence) -> Iterator[Check]:

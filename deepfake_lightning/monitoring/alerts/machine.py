@@ -119,31 +119,62 @@ def measure_log(rule: AlertRule, stall: Stall) -> Measurement:
     )  # fmt: skip
 
 
-def measure_disk(rule: AlertRule, workspace: Workspace, place: Place) -> list[Measurement]:
-    """Return how full the disks are that the workspace and the log's file lie on."""
-    folders = {"disk/workspace": workspace.root}
+@dataclass(frozen=True)
+class Disk:
+    """How full a disk is.
+
+    Attributes:
+        name: ``workspace`` or ``log``: what lies on it.
+        folder: that was looked at.
+        used: share that is used; None where it cannot be looked at.
+        free: bytes.
+        fault: why it cannot be looked at.
+    """
+
+    name: str
+    folder: Path
+    used: float | None = None
+    free: int = 0
+    fault: str = ""
+
+
+def disks_of(workspace: Workspace, place: Place) -> list[Disk]:
+    """Return the disks that the workspace and the log's file lie on, each of them once."""
+    folders = {"workspace": workspace.root}
     if isinstance(place, PredictionLog):
-        folders |= {"disk/log": place.file.parent} if place.file else {}
+        folders |= {"log": place.file.parent} if place.file else {}
     elif isinstance(place, Path) or "://" not in place:
-        folders["disk/log"] = Path(place).parent
+        folders["log"] = Path(place).parent
     found, seen = [], set()
-    for subject, folder in folders.items():
+    for name, folder in folders.items():
         there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
         try:
             device, space = there.stat().st_dev, shutil.disk_usage(there)
         except OSError as error:
-            found.append(Measurement(rule.name, subject, "unknown", limit=rule.limit,
-                                     says=error.strerror or "it cannot be looked at"))  # fmt: skip
+            found.append(Disk(name, there, fault=error.strerror or "it cannot be looked at"))
             continue
         if device in seen:
             continue
         seen.add(device)
         # As df has it: what only the system may use is not room.
         used = space.used / (space.used + space.free) if space.used + space.free else 1.0
-        says = (f"the disk of {os.fspath(there)} is {100 * used:.0f} % full, "
-                f"{space.free / 1e9:,.1f} GB are free")  # fmt: skip
+        found.append(Disk(name, there, used, space.free))
+    return found
+
+
+def measure_disk(rule: AlertRule, workspace: Workspace, place: Place) -> list[Measurement]:
+    """Return how full the disks are that the workspace and the log's file lie on."""
+    found = []
+    for disk in disks_of(workspace, place):
+        subject = f"disk/{disk.name}"
+        if disk.used is None:
+            found.append(Measurement(rule.name, subject, "unknown", limit=rule.limit,
+                                     says=disk.fault))  # fmt: skip
+            continue
+        says = (f"the disk of {os.fspath(disk.folder)} is {100 * disk.used:.0f} % full, "
+                f"{disk.free / 1e9:,.1f} GB are free")  # fmt: skip
         found.append(Measurement(
-            rule.name, subject, finding_of(rule, used, certain=True), used, rule.limit, None, says,
-            "deepfake-lightning log prune --days 90; or make room there",
+            rule.name, subject, finding_of(rule, disk.used, certain=True), disk.used, rule.limit,
+            None, says, "deepfake-lightning log prune --days 90; or make room there",
         ))  # fmt: skip
     return found

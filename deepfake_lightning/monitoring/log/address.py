@@ -33,6 +33,10 @@ def log_url(place: str | Path) -> URL:
         raise UsageError(
             "the prediction log's address cannot be parsed", next_step=advice
         ) from None
+    if "@" in (url.host or ""):  # else a driver's error would show a part of it
+        raise UsageError(
+            "the prediction log's address has an @ in its password", next_step="write it as %40"
+        )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageError("the prediction log cannot be kept in memory", next_step=advice)
     if url.drivername == "postgresql":

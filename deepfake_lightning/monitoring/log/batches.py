@@ -17,7 +17,7 @@ from deepfake_lightning.monitoring.log.database import fault_of
 from deepfake_lightning.monitoring.log.prediction_log import PredictionLog
 from deepfake_lightning.monitoring.log.records import LoggedRequest
 from deepfake_lightning.monitoring.log.tables import gaps
-from deepfake_lightning.monitoring.log.writing import Draw, Shadow, write_rows
+from deepfake_lightning.monitoring.log.writing import Draw, Shadow, known_among, write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class BatchWriter:
         self._draw = draw
         self._clock = clock
         self._late: deque[tuple[float, Shadow]] = deque(maxlen=_MOST_LATE)
+        self._unsure: list[Entry] = []
         self._gap: _Gap | None = None
         self._gap_lock = threading.Lock()
         self.refused = 0
@@ -69,6 +70,7 @@ class BatchWriter:
         if not batch and not self._late:
             return
         try:
+            self._drop_written(batch)
             self._write(batch)
         except Exception as error:
             if _is_passing(error):
@@ -90,13 +92,32 @@ class BatchWriter:
                 logger.error("a request is not logged: %s", fault_of(error))
             del batch[0]
 
+    def _drop_written(self, batch: list[Entry]) -> None:
+        """Take out what was kept when a line was cut before it said so: all of a batch, or none."""
+        tried = {entry.id for entry in self._unsure if isinstance(entry, LoggedRequest)}
+        if tried:
+            late = [*self._late, *_late(self._unsure)]
+            with self._log.transaction() as connection:
+                there = known_among(connection, tried | {one[0] for _, one in late})
+            if tried & there:
+                written = {id(entry) for entry in self._unsure}
+                batch[:] = [entry for entry in batch if id(entry) not in written]
+                left = [one for one in late if one[1][0] not in there]
+                self._late = deque(left, maxlen=_MOST_LATE)
+        self._unsure = []
+
     def _write(self, batch: Sequence[Entry]) -> None:
+        try:
+            self._write_all(batch)
+        except Exception as error:
+            self._unsure = list(batch) if _is_passing(error) else []
+            raise
+
+    def _write_all(self, batch: Sequence[Entry]) -> None:
         rows = [entry for entry in batch if isinstance(entry, LoggedRequest)]
         now = time.monotonic()
         shadows = [(until, one) for until, one in self._late if until > now]
-        shadows += [
-            (now + _LATE_SECONDS, entry) for entry in batch if not isinstance(entry, LoggedRequest)
-        ]
+        shadows += _late(batch)
         with self._log.transaction() as connection:
             unknown = write_rows(connection, rows, [one for _, one in shadows], draw=self._draw)
         ids = {request_id for request_id, _ in unknown}
@@ -138,6 +159,12 @@ class BatchWriter:
                 if later is not None:
                     gap.to_us, gap.lost = later.to_us, gap.lost + later.lost
             raise
+
+
+def _late(batch: Sequence[Entry]) -> list[tuple[float, Shadow]]:
+    """Return the shadows' scores of a batch, with how long they wait for their requests."""
+    until = time.monotonic() + _LATE_SECONDS
+    return [(until, entry) for entry in batch if not isinstance(entry, LoggedRequest)]
 
 
 def _is_passing(error: Exception) -> bool:

@@ -89,6 +89,11 @@ def mark_dirty(connection: Connection, times_us: Iterable[int]) -> None:
         connection.execute(insert(dirty_minutes), [{"start_us": start} for start in starts])
 
 
+def known_among(connection: Connection, request_ids: Iterable[str]) -> set[str]:
+    """Return those of some requests that are in the log."""
+    return set(_times(connection, request_ids))
+
+
 def _times(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     known, wanted = {}, sorted(ids)
     for start in range(0, len(wanted), _AT_A_TIME):

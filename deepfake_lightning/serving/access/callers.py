@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deepfake_lightning.errors import UsageError
 
-SCOPES = ("predict", "feedback", "admin")
+SCOPES = ("predict", "feedback", "metrics", "admin")
 ADMIN = "admin"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")

@@ -36,7 +36,7 @@ _ALONE = {
         Door("/healthz", is_open=True),
         Door("/openapi.json", is_open=True),
         Door("/readyz", is_open=True),
-        Door("/metrics", "admin"),
+        Door("/metrics", "metrics"),
         Door("/v1/feedback", "feedback"),
         Door("/v1/jobs", "predict"),
         Door("/v1/predict", "predict"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,9 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,8 +38,15 @@ from deepfake_lightning.serving.telemetry.process_metrics import Processes
 
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+# An alert's limit is exact where it is one of these.
+PREDICTION_SECONDS = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20,
+    30, 60, 120,
+)  # fmt: skip
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 _SERVED = ("environment", "version", "variant")
+_NONE = "none"
+_KINDS = ("image", "video")
 
 Queue = Literal["places", "decode", "batch"]
 
@@ -83,6 +92,8 @@ class Metrics:
         self._took = cache(self._request_seconds.labels)
         self._stage = cache(self._stage_seconds.labels)
         self._verdict = cache(self._verdicts.labels)
+        self._prediction = cache(self._predictions.labels)
+        self._prediction_took = cache(self._prediction_seconds.labels)
         self._queue = cache(self._queues.labels)
         Processes(self._registry, self._folder)
 
@@ -106,6 +117,16 @@ class Metrics:
         self._verdicts = Counter(
             "deepfake_verdicts", "Verdicts given.", ["version", "variant", "verdict"], registry=of
         )
+        self._predictions = Counter(
+            "deepfake_predictions", "Pictures and clips that were asked about, jobs among them: "
+            "what the prediction log has a row of.",
+            ["environment", "version", "media", "status"], registry=of,
+        )  # fmt: skip
+        self._prediction_seconds = Histogram(
+            "deepfake_prediction_seconds", "From a request's head to its answer, or from a job's "
+            "start to its end.",
+            ["environment", "version", "media"], buckets=PREDICTION_SECONDS, registry=of,
+        )  # fmt: skip
         self._rate_limited = Counter(
             "deepfake_rate_limited", "Requests that came sooner than their rate allows.",
             registry=of,
@@ -179,6 +200,22 @@ class Metrics:
         """Be told of a result; None is a score without a verdict."""
         self._verdict(version, variant, verdict or "none").inc()
 
+    def count_prediction(
+        self, environment: str | None, version: str, media: str | None, status: int, seconds: float
+    ) -> None:
+        """Be told of a request to score something, as it is logged.
+
+        Args:
+            environment: that was served; None where a version was.
+            version: that it was routed to, or ``none``.
+            media: ``image``, ``video``; None where that was not found out.
+            status: of HTTP.
+            seconds: that it took.
+        """
+        where = environment or "", version, media or _NONE
+        self._prediction(*where, str(status)).inc()
+        self._prediction_took(*where).observe(seconds)
+
     def count_rate_limited(self) -> None:
         """Be told of a request that came too soon."""
         self._rate_limited.inc()
@@ -219,15 +256,34 @@ class Metrics:
             self._version_share.labels(*labels).set(now.get(labels, 0.0))
         self._served = dict.fromkeys(self._served, 0.0) | now
         self._refused.set(refused)
+        self._begin_counts(environment, [one for one in served if one.variant != "shadow"])
 
-    def exposition(self) -> tuple[bytes, str]:
-        """Return what Prometheus reads, and its content type."""
+    def _begin_counts(self, environment: str, served: Sequence[Served]) -> None:
+        """Let counts stand at 0 before they rise: Prometheus sees no rise to a first value."""
+        for version in (_NONE, *(one.version for one in served)):
+            self._prediction(environment, version, _NONE, "503")
+            self._prediction(environment, version, _NONE, "500")
+        for one in served:
+            for media in _KINDS:
+                self._prediction(environment, one.version, media, "200")
+                self._prediction_took(environment, one.version, media)
+
+    def described(self) -> Iterator[Metric]:
+        """Give each metric that this process counts, with its name, type and documentation."""
+        return iter(self._registry.collect())
+
+    def exposition(self, *more: Collector) -> tuple[bytes, str]:
+        """Return what Prometheus reads, and its content type.
+
+        Args:
+            more: others to ask, whose metrics have other names.
+        """
         of = self._registry
         if self._folder is not None:
             of = CollectorRegistry()
             MultiProcessCollector(of, path=str(self._folder))  # type: ignore[no-untyped-call]
             Processes(of, self._folder)
-        return generate_latest(of), CONTENT_TYPE_LATEST
+        return b"".join(generate_latest(one) for one in (of, *more)), CONTENT_TYPE_LATEST
 
 
 class Measured:

@@ -100,5 +100,6 @@ def _predicted(
             {name: took for name, took in found.milliseconds.items() if name != "total"}
         )
         service.metrics.count_verdict(found.version, "serving", found.verdict)
+    service.metrics.count_prediction(row.environment, row.version, row.media_type, status, seconds)
     if not service.writer.put(row):
         service.metrics.count_rows_dropped()

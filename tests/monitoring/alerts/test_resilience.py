@@ -167,17 +167,7 @@ def test_a_disk_that_is_full(served, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_postgresql_that_is_stopped_and_started(served, postgresql):
-    one = served(postgresql.database())
-    started = []
-
-    def start():
-        started.append(True)
-        postgresql.start()
-
-    try:
-        said = whole_story(one, while_away=postgresql.stop, back=start)
-    finally:
-        if not started:
-            postgresql.start()
+def test_a_postgresql_that_is_stopped_and_started(served, own_postgresql):
+    one = served(own_postgresql.database())
+    said = whole_story(one, while_away=own_postgresql.stop, back=own_postgresql.start)
     assert "could not be opened" in said and "refused" in said

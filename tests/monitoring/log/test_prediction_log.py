@@ -258,6 +258,7 @@ def test_what_is_no_log_is_named(tmp_path, make):
     "address",
     ["postgresql+nothing://user:hunter2@localhost/log", "no-such-base://user:hunter2@localhost/log",
      "postgresql://user:hunter2@localhost:port/log", "postgresql+psycopg://u:hunter2@[::1/log",
+     "postgresql://user:p@hunter2@localhost/log",
      "sqlite://", "sqlite:///:memory:", "mysql://user:hunter2@localhost/log"],
 )  # fmt: skip
 def test_an_address_that_cannot_work_is_refused_without_its_password(address):

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from deepfake_lightning.monitoring.log import LoggedRequest, LogWriter, PredictionLog, address
 from deepfake_lightning.monitoring.log.rollup_windows import merged, read_rollups
@@ -172,22 +173,46 @@ def test_a_full_disk_is_waited_for(quick: PredictionLog, request_row: Rows) -> N
     assert quick.count() == 2000 and writer.dropped == 0
 
 
-def test_a_stopped_server_is_waited_for(postgresql: Any, request_row: Rows) -> None:
+def test_a_stopped_server_is_waited_for(own_postgresql: Any, request_row: Rows) -> None:
     with (
-        PredictionLog(postgresql.database()) as log,
+        PredictionLog(own_postgresql.database()) as log,
         LogWriter(log, flush_seconds=0.1, rollup_seconds=None) as writer,
     ):
         writer.put(request_row(0))
         assert writer.flush()
-        postgresql.stop()
-        try:
-            for number in range(1, 100):
-                assert writer.put(request_row(number))
-            until(lambda: writer.fault)
-        finally:
-            postgresql.start()
+        own_postgresql.stop()
+        for number in range(1, 100):
+            assert writer.put(request_row(number))
+        until(lambda: writer.fault)
+        own_postgresql.start()
         assert writer.flush(20)
         assert log.count() == 100 and writer.fault is None
+
+
+def test_a_batch_that_was_kept_unheard_is_neither_lost_nor_written_twice(
+    log: PredictionLog, request_row: Rows
+) -> None:
+    cuts = [1]
+
+    @event.listens_for(log._engine, "commit")
+    def cut(connection: Any) -> None:  # as by a server that is stopped before it has answered
+        connection.connection.commit()
+        if cuts and cuts.pop():
+            raise OperationalError("COMMIT", {}, Exception("the line was cut"))
+
+    score = replace(request_row(7).items[0], version="v1.1.0", variant="shadow")
+    with LogWriter(log, flush_seconds=60, rollup_seconds=None) as writer:
+        for number in range(3):
+            writer.put(request_row(number))
+        writer.put_shadow("r00001", score)
+        writer.put_shadow("r00003", score)  # before its request
+        assert writer.flush()
+        assert cuts == []
+        writer.put(request_row(3))
+        assert writer.flush()
+    assert (log.count(), writer.dropped, gaps_of(log)) == (4, 0, [])
+    found = [log.find(f"r0000{number}") for number in range(4)]
+    assert [len(row.items) for row in found if row] == [1, 2, 1, 2]
 
 
 def test_who_ends_while_the_database_is_away_is_told(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deepfake_lightning.serving.access.callers import SCOPES
 from deepfake_lightning.serving.access.guard import Guard
 from deepfake_lightning.serving.access.guesses import Guesses
 from deepfake_lightning.serving.access.tokens import TokenStore
@@ -25,7 +26,7 @@ def store(tmp_path: Path) -> TokenStore:
 @pytest.fixture
 def keys(store: TokenStore) -> dict[str, str]:
     """Return tokens of callers that may predict, say who was right, and do everything."""
-    return {scope: store.create(scope, [scope])[0] for scope in ("predict", "feedback", "admin")}
+    return {scope: store.create(scope, [scope])[0] for scope in SCOPES}
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -41,7 +42,7 @@ def guarded(**settings: Any) -> Any:
     [("POST", "/v1/predict", "predict"), ("POST", "/v1/jobs", "predict"),
      ("GET", "/v1/jobs/abc", "predict"), ("DELETE", "/v1/jobs/abc", "predict"),
      ("POST", "/v1/feedback", "feedback"), ("DELETE", "/v1/requests/abc", "admin"),
-     ("GET", "/metrics", "admin")],
+     ("GET", "/metrics", "metrics")],
 )  # fmt: skip
 def test_each_path_needs_its_scope(store, keys, method, path, needs):
     app = guarded(tokens=store)

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deepfake_lightning.serving.telemetry.metrics import Measured, Metrics, Served
 from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, mark_process_dead
 
+V1 = ("version", "v1.0.0")
 TABLE = [Served("v1.0.0", 0.9, "champion"), Served("v1.1.0", 0.1, "challenger")]
 
 
@@ -70,6 +71,38 @@ def test_all_that_a_server_tells_is_read_back():
     assert found[share, ("environment", "production"), *of[:1], *of[2:]] == 0.9
     assert found["process_resident_memory_bytes", ("pid", str(os.getpid()))] > 1e6
     assert not [name for name, *_ in found if name.endswith("_created")]
+
+
+def test_predictions_are_counted_as_they_are_logged():
+    metrics = Metrics()
+    metrics.count_prediction("production", "v1.0.0", "image", 200, 0.5)
+    metrics.count_prediction(None, "none", None, 503, 0.001)
+    found = samples(metrics)
+    where = (("environment", "production"), ("media", "image"))
+    took = "deepfake_prediction_seconds_bucket"
+    assert found["deepfake_predictions_total", *where, ("status", "200"), V1] == 1
+    assert found[took, where[0], ("le", "0.5"), where[1], V1] == 1
+    assert found[took, where[0], ("le", "0.4"), where[1], V1] == 0
+    nowhere = (("environment", ""), ("media", "none"), ("status", "503"), ("version", "none"))
+    assert found["deepfake_predictions_total", *nowhere] == 1
+
+
+def test_counts_of_what_is_served_begin_at_nothing():
+    metrics = Metrics()
+    metrics.set_served("production", [*TABLE, Served("v2.0.0", 0, "shadow")], refused=False)
+    found = samples(metrics)
+    counts = {key: value for key, value in found.items() if key[0] == "deepfake_predictions_total"}
+    assert set(counts.values()) == {0}
+    seen = {tuple(dict(key[1:])[name] for name in ("version", "media", "status")) for key in counts}
+    one = {("image", "200"), ("video", "200"), ("none", "500"), ("none", "503")}
+    assert seen == {
+        *((version, *rest) for version in ("v1.0.0", "v1.1.0") for rest in one),
+        ("none", "none", "500"), ("none", "none", "503"),
+    }  # fmt: skip
+    metrics.count_prediction("production", "v1.0.0", "none", 500, 0.1)
+    metrics.set_served("production", TABLE, refused=False)  # nothing is begun anew
+    where = (("environment", "production"), ("media", "none"), ("status", "500"), V1)
+    assert samples(metrics)["deepfake_predictions_total", *where] == 1
 
 
 def test_what_is_no_longer_served_goes_to_nothing():

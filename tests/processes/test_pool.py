@@ -1,4 +1,4 @@
-"""Many files with several processes: what ends one of them costs no other file."""
+"""Processes of this machine: what ends one of them costs no other file."""
 
 from __future__ import annotations
 
