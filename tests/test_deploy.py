@@ -174,10 +174,7 @@ def test_selectors_find_their_pods():
 def test_the_image_is_that_of_this_program():
     last = DOCKERFILE.rpartition("\nFROM ")[2]
     assert 'ENTRYPOINT ["deepfake-lightning"]' in last
-    check = re.search(r"^HEALTHCHECK (?:.*\\\n)?\s*CMD (\[.*\])$", last, re.MULTILINE)
-    assert check is not None
-    path = re.search(r"http://127\.0\.0\.1:8000(/\w+)", check[1])
-    assert path is not None and door_of(path[1]).opens_to("GET")
+    assert "HEALTHCHECK" not in last  # a dashboard or a training has no such page
     assert not re.search(r"^(?:RUN|COPY)(?!.*--from=build).*\b(?:gcc|pip|apt-get)\b", last, re.M)
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines()

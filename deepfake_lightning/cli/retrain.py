@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from json import dumps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from deepfake_lightning.cli.dispatch import INTERRUPTED
 from deepfake_lightning.cli.printable import say
-from deepfake_lightning.errors import DeepfakeLightningError, UsageError
+from deepfake_lightning.errors import BusyError, DeepfakeLightningError, UsageError
 from deepfake_lightning.steps import steps
 from deepfake_lightning.storage import Workspace
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NO_FAULTS = (3, 4, BusyError.exit_code)
 _LATE_SECONDS = 3600
 
 
@@ -38,6 +40,7 @@ def retrain(
     watch: bool = False,
     every: float = 10.0,
     fresh: bool = False,
+    only_faults: bool = False,
     policy: str | None = None,
     by: str | None = None,
     workers: int | None = None,
@@ -71,7 +74,8 @@ def retrain(
     Exit codes: 0 a new version came of it; 1 it failed, which the next call goes on from where it
     can; 2 wrong use, or nothing serves; 3 nothing to do; 4 the new version is not good enough, or
     the gate refused it; 75 another one is at work; 130 interrupted. With --dry_run 0, whatever is
-    found. With --json the document's `outcome` says the same.
+    found. With --json the document's `outcome` says the same; --dry_run and each look of --watch
+    print what they found instead.
 
     Args:
         env: the environment whose version is trained again.
@@ -80,6 +84,8 @@ def retrain(
         watch: stay, and look again and again.
         every: minutes from one look to the next, with --watch.
         fresh: begin anew, where an earlier training was interrupted or failed.
+        only_faults: exit with 0 for 3, 4 and 75, too: for schedulers that know no codes, such as
+            Kubernetes.
         policy: YAML file with the rules (default: retraining/policy/retrain.yaml in the workspace,
             or those of configs/retrain.yaml).
         by: who asks for it (default: the user of this process).
@@ -87,29 +93,32 @@ def retrain(
         log: prediction log, a path or URL (default: $DEEPFAKE_LOG, else
             monitoring/predictions.db in the workspace).
         workspace: where the workspace is (default: mlops).
-        json: print one JSON document and nothing else, whatever it comes to: outcome, reasons,
-            loop, versions, steps, paths, error.
+        json: print one JSON document and nothing else: outcome, reasons, loop, versions, steps,
+            paths, error.
     """
     console, place = Console(stderr=json), Workspace.find(workspace)
     with _told(place, env, json) as ended:
         _check(reason, dry_run, watch, every, fresh)
-        setting = _setting(place, env, policy, by, workers, log)
+        ask = partial(_setting, place, env, policy, by, workers, log)
+        setting = ask()
         if dry_run:
             _dry(console, setting, reason, json)
         elif watch:
-            ended.code = _watch(console, setting, every, json)
+            ended.code = _watch(console, ask, env, every, json)
         else:
             signal.signal(signal.SIGTERM, _interrupt)  # of a scheduler that stops what it started
+            ended.began = True
             found = _retrained(console, setting, reason, fresh)
             ended.code = _tell(console, found, setting, json)
-    return ended.code
+    return 0 if only_faults and ended.code in NO_FAULTS else ended.code
 
 
 @dataclass
 class _Ended:
-    """How a call ends."""
+    """How a call ends, and whether it came as far as a loop."""
 
     code: int = 0
+    began: bool = False
 
 
 @contextmanager
@@ -121,7 +130,7 @@ def _told(place: Workspace, env: str, json: bool) -> Iterator[_Ended]:
     try:
         yield ended
     except (Exception, KeyboardInterrupt) as error:
-        after = outcomes.latest(place, env)
+        after = outcomes.latest(place, env) if ended.began else before
         came_to = outcomes.outcome_of_error(error, before, after)
         if json:
             own = after if after != before and came_to != "busy" else None
@@ -211,7 +220,7 @@ def _write(record: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
+def _watch(console: Console, ask: Callable[[], Setting], env: str, every: float, json: bool) -> int:
     """Look now and after each pause, here in the main thread, where signals arrive."""
     from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -224,14 +233,14 @@ def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
     scheduler.add_job(due.set, "interval", minutes=every)
     signal.signal(signal.SIGTERM, _interrupt)
     scheduler.start()
-    say(console, [f"looking each {every:g} minutes at {setting.environment}; what has not changed "
+    say(console, [f"looking each {every:g} minutes at {env}; what has not changed "
                   "is not said again; Ctrl-C ends it"])  # fmt: skip
     said = ""
     try:
         while True:
             due.wait()
             due.clear()
-            said = _attempt(console, setting, json, said)
+            said = _attempt(console, ask, json, said)
     except KeyboardInterrupt:
         say(console, ["ended: what is done of a training is kept, and the next one goes on"])
         return INTERRUPTED
@@ -239,12 +248,12 @@ def _watch(console: Console, setting: Setting, every: float, json: bool) -> int:
         scheduler.shutdown(wait=False)
 
 
-def _attempt(console: Console, setting: Setting, json: bool, before: str) -> str:
+def _attempt(console: Console, ask: Callable[[], Setting], json: bool, before: str) -> str:
     """Look once; what fails is said, and looked at again the next time.
 
     Args:
         console: for what is said.
-        setting: where and how.
+        ask: where and how, by the policy as it is now.
         json: print each look as JSON.
         before: what the look before came to: the same is not said again.
 
@@ -255,6 +264,7 @@ def _attempt(console: Console, setting: Setting, json: bool, before: str) -> str
 
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     try:
+        setting = ask()
         found = _retrained(console, setting, None, False)
         came_to = summary.in_words(found, setting)
         if json or came_to != before:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from deepfake_lightning.errors import DeepfakeLightningError, UsageError
+from deepfake_lightning.processes.cores import available_cores
 from deepfake_lightning.processes.outcomes import Lost
 from deepfake_lightning.processes.pool import run_in_pool
 from deepfake_lightning.processes.ray_cluster import Cluster
@@ -70,4 +70,4 @@ def count_workers(workers: int | None, timeout: float, cluster: Cluster | None =
         raise UsageError(f"workers is {workers}", next_step="give a number from 1 on")
     if not timeout > 0:
         raise UsageError(f"timeout is {timeout:g}", next_step="give seconds, more than 0")
-    return workers or (os.cpu_count() if cluster is None else cluster.cores) or 1
+    return workers or (available_cores() if cluster is None else cluster.cores)

@@ -125,7 +125,11 @@ def test_wrong_use_and_a_busy_workspace_have_theirs(called, place, tmp_path):
     assert document["error"]["what"] == document["reasons"][0]
     with lock(place / "retraining" / "loop"):
         code, document = called()
+        only_faults = ["--only_faults", "true", "--workspace"]
+        assert main(["retrain", *only_faults, str(place)]) == 0
     assert (code, document["outcome"], document["loop_id"]) == (75, "busy", None)
+    assert main(["retrain", *only_faults, str(place)]) == 0  # nothing to do
+    assert main(["retrain", *only_faults, str(tmp_path / "empty")]) == 2
 
 
 @pytest.mark.parametrize(
@@ -170,8 +174,8 @@ def test_a_watch_outlives_what_nobody_foresaw(monkeypatch, caplog):
         raise ValueError("a file that nobody foresaw")
 
     monkeypatch.setattr(command, "_retrained", broken)
-    command._attempt(Console(), Setting(Workspace("mlops"), "production", "log.db",
-                                        RetrainPolicy()), json=False, before="")  # fmt: skip
+    setting = Setting(Workspace("mlops"), "production", "log.db", RetrainPolicy())
+    command._attempt(Console(), lambda: setting, json=False, before="")
     assert "this look failed" in caplog.text
     assert "a file that nobody foresaw" in caplog.text
 
@@ -182,12 +186,30 @@ def test_a_watch_says_once_what_does_not_change(place, capsys):
     setting = Setting(Workspace(place), "production", place / "log.db", RetrainPolicy())
     said = ""
     for _ in range(3):
-        said = command._attempt(Console(), setting, json=False, before=said)
+        said = command._attempt(Console(), lambda: setting, json=False, before=said)
     assert capsys.readouterr().out.count("there is no cause to train it again") == 1
     elsewhere = Setting(Workspace(place), "staging", place / "log.db", RetrainPolicy())
     for _ in range(3):
-        said = command._attempt(Console(), elsewhere, json=False, before=said)
+        said = command._attempt(Console(), lambda: elsewhere, json=False, before=said)
     assert capsys.readouterr().err.count("nothing serves in staging") == 1
+
+
+def test_a_watch_goes_by_the_policy_as_it_is(place, capsys):
+    from deepfake_lightning.cli import retrain as command
+
+    policy = place / "retraining/policy/retrain.yaml"
+    policy.parent.mkdir(parents=True)
+
+    def ask():
+        return command._setting(Workspace(place), "production", None, None, None, None)
+
+    said = command._attempt(Console(), ask, json=False, before="")
+    policy.write_text("labels: many\n")
+    said = command._attempt(Console(), ask, json=False, before=said)
+    assert "labels" in capsys.readouterr().err
+    policy.write_text("labels: 77\n")
+    command._attempt(Console(), ask, json=False, before=said)
+    assert "there is no cause to train it again" in capsys.readouterr().out
 
 
 @pytest.mark.slow

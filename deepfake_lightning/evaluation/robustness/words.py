@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_lightning.evaluation.robustness.ledger import Kept, RobustnessRecord
+from deepfake_lightning.evaluation.robustness.ledger import RobustnessRecord
 from deepfake_lightning.evaluation.robustness.record import (
     Change,
     DegradedResult,
@@ -54,8 +54,10 @@ def robustness_text(found: Robustness) -> tuple[str, ...]:
 
 
 def kept_words(found: RobustnessRecord) -> str:
-    """Return the worst of a measurement that was kept, in a line."""
-    key, one = max(found.degradations.items(), key=lambda kept: _loss(kept[1]))
+    """Return the worst of a measurement that was kept, in a line: the report's first."""
+    if not found.degradations:
+        return f"nothing could be degraded of {counted(found.real + found.fake, 'item')}"
+    key, one = next(iter(found.degradations.items()))
     rates = [
         f"{word} {share(rate)}"
         for word, rate in (("false alarms", one.false_alarms), ("missed fakes", one.missed),
@@ -69,11 +71,6 @@ def kept_words(found: RobustnessRecord) -> str:
         f" {counted(found.real + found.fake, 'item')} of {found.split}: {one.words or key}:"
         f" {', '.join((auroc, *rates))}"
     )
-
-
-def _loss(one: Kept) -> float:
-    """Return by how much one is worse: what can no longer be ranked is the worst."""
-    return float("inf") if one.lost is None else one.lost
 
 
 def worst_words(found: Robustness) -> tuple[str, ...]:

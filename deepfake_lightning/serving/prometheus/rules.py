@@ -29,6 +29,7 @@ _BY_SERVER = ("job", "instance")
 _STRAY = 0.25  # of the usual number of requests: fewer do not end an outage, as in the rounds
 _SLOWEST = "0.05"
 _UNJUDGED_MINUTES = 30
+_FIRST_ROUND_MINUTES = 10  # that a new server's first round may take to come
 UNJUDGED = "not_judged"
 
 
@@ -265,11 +266,12 @@ def _unjudged(rules: list[AlertRule]) -> PrometheusRule:
     at = "max by (environment) (deepfake_alerts_judged_timestamp_seconds)"
     return PrometheusRule(
         UNJUDGED, "warning", f"time() - {at} > {60 * _UNJUDGED_MINUTES}",
-        "{{ $labels.environment }}: alerts were last judged {{ $value | humanizeDuration }} ago",
+        "{{ $labels.environment }}: alerts have not been judged for half an hour, or never",
         f"{names} are judged from the prediction log, and nobody does it",
         "deepfake-lightning monitor --env {{ $labels.environment }}, or monitor --check true from "
         "cron",
         f"by Prometheus: not in the policy; {names} rest on it",
+        for_minutes=_FIRST_ROUND_MINUTES,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class WorkspaceMetrics(Collector):
     def __init__(self, settings: Settings) -> None:
         self._workspace = Workspace(settings.workspace)
         self._log = settings.log_place
+        self._environment = settings.environment
 
     def describe(self) -> Iterable[Metric]:
         """Return them without values."""
@@ -47,8 +48,8 @@ class WorkspaceMetrics(Collector):
             if alert.open:
                 labels = [alert.environment or "", alert.rule, alert.subject, alert.severity]
                 firing.add_metric(labels, float(alert.state == "firing"))
-        for environment, at_us in state.rounds.items():
-            judged.add_metric([environment], at_us / 1e6)
+        if (own := self._environment) is not None:  # 0 where they were never judged: a rule fires
+            judged.add_metric([own], state.rounds.get(own, 0) / 1e6)
         return used, firing, judged
 
 
@@ -64,7 +65,8 @@ def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily
             labels=["environment", "rule", "subject", "severity"],
         ),
         GaugeMetricFamily(
-            "deepfake_alerts_judged_timestamp_seconds", "When the alerts of an environment were "
-            "judged last, seconds since 1970, UTC.", labels=["environment"],
+            "deepfake_alerts_judged_timestamp_seconds", "When the alerts of the environment "
+            "that is served were judged last, seconds since 1970, UTC; 0: never.",
+            labels=["environment"],
         ),
     )  # fmt: skip

@@ -96,9 +96,9 @@ CASES = {
     "another rule's alert": ("drift", judged("errors", "1x10"), {5: 0}),
     "nobody judges": (
         UNJUDGED,
-        alone("deepfake_alerts_judged_timestamp_seconds", "0x40",
+        alone("deepfake_alerts_judged_timestamp_seconds", "0x60",
               f'environment="production",{SERVER}'),
-        {29: 0, 32: 1},
+        {29: 0, 39: 0, 42: 1},
     ),
 }  # fmt: skip
 
