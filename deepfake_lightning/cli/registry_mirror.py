@@ -20,6 +20,7 @@ def mirror(
     server: str | None = None,
     experiment: str = NAME,
     model: str = NAME,
+    resend: bool = False,
     workspace: str | None = None,
     json: bool = False,
 ) -> None:
@@ -35,6 +36,7 @@ def mirror(
             a token: $MLFLOW_TRACKING_TOKEN.
         experiment: what the runs are kept in there.
         model: the registered model there.
+        resend: send all files, also those that are there: one may be damaged.
         workspace: where the workspace is (default: mlops).
         json: print what was done as JSON, and nothing else.
     """
@@ -47,7 +49,8 @@ def mirror(
 
     registry, console = Registry(Workspace.find(workspace)), Console(stderr=json)
     with open_server(server) as opened, steps(console) as progress:
-        done = mirrored(registry, opened, versions, Names(experiment, model), progress)
+        names = Names(experiment, model)
+        done = mirrored(registry, opened, versions, names, progress, resend=resend)
     if json:
         record = {"server": opened.uri, "versions": [asdict(one) for one in done]}
         sys.stdout.write(dumps(record) + "\n")

@@ -23,7 +23,8 @@ def push(
     """Send versions, verified before, to a registry in an object storage.
 
     A version is seen there once all of it is there, and never changed. One that is there already
-    is left; another bundle of the same name there is refused. Signatures go along, also later.
+    is left; another bundle of the same name there is refused. Signatures go along, also later; one
+    that is there stays.
 
     Credentials come from the environment or the AWS configuration, and the address of a storage
     that is not Amazon's from AWS_ENDPOINT_URL.
@@ -72,8 +73,8 @@ def pull(
     """Bring versions from a registry in an object storage, and register them as they are called.
 
     Each file is held against its hash, and each bundle verified, before it is registered. A version
-    that is here is left; another bundle of the same name here is refused. Interrupted, the same
-    command goes on.
+    that is here is left; one of the same name as another, or as one that was deleted, is refused,
+    and left where all are brought. Interrupted, the same command goes on.
 
     Args:
         versions: to bring (default: all that are there).
@@ -82,19 +83,22 @@ def pull(
         workspace: where the workspace is (default: mlops).
         json: print what was done as JSON, and nothing else.
     """
-    from deepfake_lightning.object_storage import open_place
     from deepfake_lightning.registry import Registry
-    from deepfake_lightning.registry.sharing import chosen, pull_version, remote_versions
+    from deepfake_lightning.registry.sharing import pull_all, pull_version
 
-    registry = Registry(Workspace.find(workspace))
-    names = chosen(versions, [] if versions else remote_versions(open_place(url)), url)
+    registry, left = Registry(Workspace.find(workspace)), dict[str, str]()
     console = Console(stderr=json)
     with steps(console) as progress:
-        made = [pull_version(registry, one, url, by=by, progress=progress) for one in names]
+        if versions:
+            made = [pull_version(registry, one, url, by=by, progress=progress) for one in versions]
+        else:
+            made, left = pull_all(registry, url, by=by, progress=progress)
     if json:
         found = [one._asdict() for one in made]
-        sys.stdout.write(dumps({"schema": 1, "url": url, "versions": found}) + "\n")
+        sys.stdout.write(dumps({"schema": 1, "url": url, "versions": found, "left": left}) + "\n")
         return
-    lines = [f"{one.version}: " + (f"registered, {one.fetched:,} files, verified" if one.fetched
-             else "was here already") for one in made]  # fmt: skip
-    say(console, [*lines, f"next: deepfake-lightning registry show {names[-1]}"])
+    lines = [f"{one.version}: " + ("was here already" if one.was_here else
+             f"registered, {one.fetched:,} files fetched, verified") for one in made]  # fmt: skip
+    lines += [f"{version}: left, {why}" for version, why in left.items()]
+    lines += [f"next: deepfake-lightning registry show {made[-1].version}"] if made else []
+    say(console, lines)

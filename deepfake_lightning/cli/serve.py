@@ -65,6 +65,8 @@ def serve(
             workspace and bundle under the same paths. There the prediction log has to be
             PostgreSQL's, long clips and /metrics are refused, and the proxy before the replicas,
             which listens on the cluster's head, is without this server's bounds on connections.
+            Killed, the command leaves the replicas of such a cluster behind: `serve shutdown`, of
+            Ray, on one of its machines ends them.
         ray_address: of the cluster's head, 10.0.0.1:6379, or auto on one of its machines (default:
             $RAY_ADDRESS, or a Ray of this machine alone, started and ended by this command).
             Whoever reaches a cluster's ports runs code on it: keep them in a private network.

@@ -44,6 +44,7 @@ from deepfake_lightning.data.scan import Usable, usable_rows
 from deepfake_lightning.data.splits import check_shares, with_splits
 from deepfake_lightning.data.transforms import Augmentation, TrainTransform, normalise_batch
 from deepfake_lightning.errors import DataError, UsageError
+from deepfake_lightning.processes import available_cores
 from deepfake_lightning.schemas import Batch, FaceSearch, Manifest, Preprocess, Sampling
 from deepfake_lightning.schemas.settings import from_settings
 
@@ -349,7 +350,7 @@ class DeepfakeDataModule(LightningDataModule):
     def _loader(self, dataset: FaceDataset | ClipDataset, **kwargs: Any) -> DataLoader[Batch]:
         workers = self.hparams["num_workers"]
         if workers is None:
-            workers = min(8, max(1, (os.cpu_count() or 2) - 1))
+            workers = min(8, max(1, available_cores() - 1))
         return DataLoader(
             dataset,  # type: ignore[arg-type]
             num_workers=workers,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,10 +12,14 @@ from deepfake_lightning.errors import DeploymentError, UsageError
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.registry.registering import user
 from deepfake_lightning.registry.trust import policy_of, serving_bundle
-from deepfake_lightning.schemas.environment import EnvironmentRecord, Serving, read_environment
+from deepfake_lightning.schemas.environment import (
+    NAME,
+    EnvironmentRecord,
+    Serving,
+    read_environment,
+)
 from deepfake_lightning.storage import Workspace, lock, write_json
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LOOK_EVERY = 0.05  # seconds
 
 
@@ -59,7 +62,7 @@ class Environment:
     def __init__(
         self, workspace: Workspace, name: str, *, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} is no name of an environment",
                 why="it is a file's name: small letters, digits, - and _, a letter first",

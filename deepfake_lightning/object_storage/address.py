@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepfake_lightning.errors import DeepfakeLightningError, StorageError, UsageError
+from deepfake_lightning.passwords import without_passwords
 
 EXAMPLE = "s3://BUCKET/FOLDER"
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(/.*)?", re.IGNORECASE)
@@ -81,18 +82,18 @@ def open_place(url: str) -> Place:
     Raises:
         UsageError: it is no such address, holds credentials, or its client is not installed.
     """
-    found = _URL.fullmatch(url)
-    if found is None or "::" in url or "?" in url or "#" in url:
-        raise UsageError(f"{_shown(url)} is no address of an object storage",
-                         next_step=f"pass one such as {EXAMPLE}")  # fmt: skip
-    protocol, authority, path = found[1].lower(), found[2], found[3] or ""
-    if "@" in authority:
+    if "@" in url:  # anywhere: a key may hold slashes
         raise UsageError(
             "the address holds a user or a key",
             why="it would stand in histories, logs and lists of processes",
             next_step="leave it out: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
             "are read from the environment",
         )
+    found = _URL.fullmatch(url)
+    if found is None or "::" in url or "?" in url or "#" in url:
+        raise UsageError(f"{_shown(url)} is no address of an object storage",
+                         next_step=f"pass one such as {EXAMPLE}")  # fmt: skip
+    protocol, authority, path = found[1].lower(), found[2], found[3] or ""
     if protocol in ("file", "local"):
         raise UsageError(
             "a local folder is no object storage",
@@ -147,11 +148,11 @@ def code_of(error: BaseException) -> str:
     response = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
     if isinstance(response, dict) and response.get("Error", {}).get("Code"):
         return f"the storage says {response['Error']['Code']}"
-    return _shown(f"{type(error).__name__}: {error}"[:300])
+    return _shown(f"{type(error).__name__}: {error}")[:300]
 
 
 def _shown(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) > 5 and any(word in name.upper() for word in _SECRETS):
             text = text.replace(value, "***")
-    return _USER.sub("//***@", text)
+    return _USER.sub("//***@", without_passwords(text))

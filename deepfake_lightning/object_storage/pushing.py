@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_lightning.errors import DataError, DeepfakeLightningError, StorageError, UsageError
 from deepfake_lightning.object_storage.address import Place
-from deepfake_lightning.object_storage.file_list import FileList, Item, item_of
+from deepfake_lightning.object_storage.file_list import FileList, Item
 from deepfake_lightning.object_storage.pulling import Seen, look, read_list
 from deepfake_lightning.object_storage.transfer import Progress, in_parallel, retried
 
 _IN_ONE_PIECE = 32 << 20  # bytes
+_MOST_PIECES = 9000  # of a file; S3 takes 10,000
 _MOST_OF_A_REQUEST = 5 << 30  # S3's limit; a list is written in one
 
 
@@ -117,22 +119,45 @@ def _listed(place: Place, folder: str) -> dict[str, int]:
 
 def _send(place: Place, item: Item, source: Path) -> None:
     """Send a file, unless it is no longer what was listed."""
-    target = place.path(item.object_name)
-    try:
-        data = source.read_bytes() if item.size <= _IN_ONE_PIECE else None
-        if data is not None and hashlib.sha256(data).hexdigest() != item.sha256:
-            raise _changed(source)
-        if data is None and item_of(source, item.path) != item:
-            raise _changed(source)
-    except OSError as error:
-        raise StorageError(f"{source} cannot be read: {error.strerror or error}") from error
-    if data is not None:
-        retried(lambda: place.system.pipe_file(target, data))
+    if item.size > _IN_ONE_PIECE:
+        retried(lambda: _send_in_pieces(place, item, source))
         return
-    retried(lambda: place.system.put_file(str(source), target))
-    if item_of(source, item.path) != item:  # it was read twice
-        place.system.rm_file(target)
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    if hashlib.sha256(data).hexdigest() != item.sha256:
         raise _changed(source)
+    retried(lambda: place.system.pipe_file(place.path(item.object_name), data))
+
+
+def _send_in_pieces(place: Place, item: Item, source: Path) -> None:
+    """Send a large file, of which nothing is seen before all that was sent is what was listed."""
+    piece = max(_IN_ONE_PIECE, item.size // _MOST_PIECES + 1)
+    path, digest = place.path(item.object_name), hashlib.sha256()
+    remote = place.system.open(path, "wb", block_size=piece, autocommit=False)
+    try:
+        for data in _pieces(source, piece):
+            digest.update(data)
+            remote.write(data)
+        if digest.hexdigest() != item.sha256:
+            raise _changed(source)
+        remote.close()
+        remote.commit()
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is told
+            remote.closed = True  # or it would be sent when it is collected
+            remote.discard()
+        raise
+
+
+def _pieces(source: Path, size: int) -> Iterator[bytes]:
+    try:
+        with source.open("rb") as file:
+            while data := file.read(size):
+                yield data
+    except OSError as error:
+        raise _unreadable(source, error) from error
 
 
 def _commit(place: Place, mark: str, files: FileList, before: Seen | None) -> None:
@@ -160,7 +185,12 @@ def _commit(place: Place, mark: str, files: FileList, before: Seen | None) -> No
         raise conflict(place, mark, files)
 
 
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error.strerror or error}")
+
+
 def _changed(path: Path) -> DataError:
     return DataError(f"{path} has changed while it was sent",
                      why="nothing that is new there is seen",
-                     next_step="run the command again when nobody writes there")  # fmt: skip
+                     next_step="run the command again when nobody writes there, with --resend true "
+                     "if the storage is not S3: what came half may have been seen")  # fmt: skip

@@ -5,6 +5,7 @@ on a Ray cluster (``ray_workers``) that :func:`open_cluster` has opened. ``own``
 process does with itself. Ray is imported where a cluster is opened, and nowhere before.
 """
 
+from deepfake_lightning.processes.cores import available_cores
 from deepfake_lightning.processes.jobs import count_workers, run_jobs
 from deepfake_lightning.processes.outcomes import Lost, run_here
 from deepfake_lightning.processes.own import end_with_parent, prepare_process
@@ -14,6 +15,7 @@ __all__ = [
     "OWN",
     "Cluster",
     "Lost",
+    "available_cores",
     "cluster_address",
     "count_workers",
     "end_with_parent",

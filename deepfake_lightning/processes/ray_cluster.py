@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -207,6 +208,8 @@ def _temporary() -> Iterator[str]:
     place = Path(usual if len(usual) <= _LONGEST_TEMPORARY else "/tmp")
     for left in place.glob(f"{_FOLDER}*/lock"):
         with suppress(OSError, Timeout):
+            if not _is_ones_own(left.parent):
+                continue
             if time.time() - left.stat().st_mtime > 1.0:  # a new one is about to be locked
                 with FileLock(left, timeout=0):
                     shutil.rmtree(left.parent, ignore_errors=True)
@@ -218,3 +221,9 @@ def _temporary() -> Iterator[str]:
             yield str(inner)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ones_own(folder: Path) -> bool:
+    """Whether a folder, and no link to one, is of this user: others write there as well."""
+    seen = folder.lstat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid()

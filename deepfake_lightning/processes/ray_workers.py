@@ -1,8 +1,8 @@
 """Jobs on a Ray cluster: an actor is one process that does one job after another.
 
-A job whose actor ends under it is done once more, in a process apart that the actor starts for it
+A job whose actor ends under it is done again, in a process apart that the actor starts for it
 (``pool``): a job that crashes ends that one, and is lost for the reason that it is lost for on one
-machine; one whose machine was lost is done.
+machine; one whose machine was lost is done, and no job is lost for that reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Raised = tuple[type[DeepfakeLightningError], ...]
 _MADE_WITH = ("deepfake-lightning", "av", "decord", "numpy", "onnxruntime",
               "opencv-python-headless")  # fmt: skip
 _START_SECONDS = 300.0  # until one process is there: a cluster may have to add a machine
-_STARTS = 3  # in a row that may fail
+_STARTS = 3  # in a row that may fail, on machines that stay
+_TRIES = 4  # of a job, the first included, whose actor ends under it
 _APPEARS_SECONDS = 10.0  # until what was made on one machine is seen on another
 
 
@@ -104,16 +105,28 @@ class _Task(Generic[Label, Job]):
 
     Attributes:
         label, job: as they came.
-        is_last: whether it was given out before, to one that has ended.
+        ended: how often it was given out before, to one that has ended.
         actor: who does it.
         deadline: when it is stopped, on the clock ``time.monotonic``; None: whoever does it knows.
     """
 
     label: Label
     job: Job
-    is_last: bool = False
+    ended: int = 0
     actor: Any = None
     deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class _Start:
+    """An actor that is starting, and how many machines had been lost before."""
+
+    actor: Any
+    lost: int
+
+
+def _lost_machines() -> int:
+    return sum(not machine["Alive"] for machine in ray.nodes())
 
 
 @dataclass
@@ -126,26 +139,27 @@ class _Team(Generic[Label, Job]):
     raised: Raised
     needs: Callable[[Job], Iterable[Path]]
     idle: list[Any] = field(default_factory=list)
-    starting: dict[Any, Any] = field(default_factory=dict)
+    starting: dict[Any, _Start] = field(default_factory=dict)
     asked: dict[Any, Any] = field(default_factory=dict)
     under_way: dict[Any, _Task[Label, Job]] = field(default_factory=dict)
     failed_starts: int = 0
 
     def start(self) -> None:
         actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker).remote()
-        self.starting[actor.begin.remote(self.function, self.prepare, os.getcwd())] = actor  # noqa: PTH109
+        begun = actor.begin.remote(self.function, self.prepare, os.getcwd())  # noqa: PTH109
+        self.starting[begun] = _Start(actor, _lost_machines())
 
     def give(self, task: _Task[Label, Job]) -> None:
         """Let an idle actor do a job."""
         actor, job = self.idle.pop(), task.job
         needs = [path for path in self.needs(job) if path.exists()]  # else the job's own fault
-        if task.is_last:
+        if task.ended:
             done = actor.do_apart.remote(job, needs, self.raised, self.timeout)
             deadline = None
         else:
             done = actor.do.remote(job, needs, self.raised)
             deadline = time.monotonic() + self.timeout
-        self.under_way[done] = _Task(task.label, job, task.is_last, actor, deadline)
+        self.under_way[done] = _Task(task.label, job, task.ended, actor, deadline)
 
     def settle(self) -> Iterator[tuple[_Task[Label, Job], Any]]:
         """Wait until something happens; yield jobs that have come to an end, and to what."""
@@ -182,19 +196,22 @@ class _Team(Generic[Label, Job]):
     def end(self) -> None:
         """End all actors, whatever they do."""
         busy = [task.actor for task in self.under_way.values()]
-        for actor in (*self.idle, *self.starting.values(), *self.asked.values(), *busy):
+        starting = [start.actor for start in self.starting.values()]
+        for actor in (*self.idle, *starting, *self.asked.values(), *busy):
             ray.kill(actor)
 
     def _seconds(self) -> float:
         deadlines = [task.deadline for task in self.under_way.values() if task.deadline is not None]
         return max(0.0, min([*deadlines, time.monotonic() + _START_SECONDS]) - time.monotonic())
 
-    def _note_start(self, actor: Any, begun: Any) -> None:
+    def _note_start(self, start: _Start, begun: Any) -> None:
         try:
             theirs = ray.get(begun)
         except RayTaskError as error:
             raise _told(error) from None
         except RayError as error:
+            if _lost_machines() > start.lost:  # it may have been on that one
+                return
             self.failed_starts += 1
             if self.failed_starts == _STARTS:
                 raise ClusterError(
@@ -205,7 +222,7 @@ class _Team(Generic[Label, Job]):
             return
         _check_same(_versions(), theirs)
         self.failed_starts = 0
-        self.idle.append(actor)
+        self.idle.append(start.actor)
 
     def _ask_idle(self) -> None:
         """Give no job to those that have ended, too: a machine may have been lost."""
@@ -254,12 +271,22 @@ def run_on_ray(
             for ended, found in team.settle():
                 if not isinstance(found, _Gone):
                     yield ended.label, found
-                elif ended.is_last:
-                    yield ended.label, Lost("ends the process that works on it, twice")
+                elif ended.ended + 1 < _TRIES:
+                    waiting.appendleft(_Task(ended.label, ended.job, ended.ended + 1))
                 else:
-                    waiting.appendleft(_Task(ended.label, ended.job, is_last=True))
+                    raise _unstable(ended.job)
     finally:
         team.end()  # interrupted: what is under way is done again another time
+
+
+def _unstable(job: object) -> ClusterError:
+    # A crash of its own ends a process apart, and not the actor.
+    return ClusterError(
+        f"the Ray cluster has lost each of {_TRIES} processes that worked on {str(job)[:200]}",
+        why="their machines ended, or had no memory left",
+        next_step="see what `ray status` says, then run the same command again, with fewer "
+        "--workers where memory is short",
+    )
 
 
 def _told(error: RayTaskError) -> BaseException:

@@ -10,9 +10,9 @@ from deepfake_lightning.errors import UsageError
 from deepfake_lightning.registry.folders import copy_bundle
 from deepfake_lightning.registry.signatures import (
     copy_signatures,
-    signature_files,
     signatures_beside,
     signatures_of,
+    whole_signatures,
 )
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.storage import atomic_folder, atomic_write
@@ -62,8 +62,8 @@ def export_version(registry: Registry, name: str, out: Path) -> str:
         for each in names:
             archive.add(bundle.folder / each, f"{bundle.folder.name}/{each}", filter=_anonymous)
         beside = signatures_beside(bundle.folder).name
-        for path in signature_files(signatures):
-            archive.add(path, f"{beside}/{path.name}", filter=_anonymous)
+        for one in whole_signatures(signatures):
+            archive.add(one.path, f"{beside}/{one.path.name}", filter=_anonymous)
     return bundle.digest
 
 

@@ -6,15 +6,12 @@ be added later. Whether they hold is asked when a version is to serve, and not h
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
+from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.bundle.checksums import SUMS, read_sums
-from deepfake_lightning.errors import RegistryError, UsageError
+from deepfake_lightning.errors import DataError, RegistryError, UsageError
 from deepfake_lightning.object_storage import (
     FileList,
     Item,
@@ -27,20 +24,18 @@ from deepfake_lightning.object_storage import (
 )
 from deepfake_lightning.object_storage.file_list import item_of
 from deepfake_lightning.object_storage.transfer import Progress, retried
-from deepfake_lightning.registry.registering import Wish, register_bundle
+from deepfake_lightning.registry.entries import read_registration
+from deepfake_lightning.registry.registering import Wish, check_wish, register_bundle
+from deepfake_lightning.registry.shared_signatures import pull_signatures, push_signatures
 from deepfake_lightning.registry.signatures import (
-    signature_files,
     signatures_beside,
     signatures_of,
 )
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.schemas.version_names import canonical, in_order, is_version
-from deepfake_lightning.storage import atomic_write
 
 _FOLDER, _END = "versions", ".list"
 _ARRIVING = ".pulled"  # below the registry's folder
-_SIGNATURE = re.compile(r"[0-9a-f]{1,64}\.sig")
-_MOST_SIGNATURES, _MOST_BYTES = 100, 1 << 20  # of a version; of each
 
 
 class PulledVersion(NamedTuple):
@@ -49,12 +44,18 @@ class PulledVersion(NamedTuple):
     Attributes:
         version: its name.
         digest: of its bundle.
-        fetched: how many of its files came; 0 where it was here before.
+        fetched: how many of its files came now.
+        was_here: whether it was registered here before.
     """
 
     version: str
     digest: str
     fetched: int
+    was_here: bool = False
+
+
+class TakenNameError(RegistryError):
+    """A version that cannot come: its name stands, or stood, for another one here."""
 
 
 def push_version(
@@ -85,7 +86,8 @@ def push_version(
     sums, _ = read_sums(folder)
     items = [Item(path, (folder / path).stat().st_size, sha256) for path, sha256 in sums.items()]
     files = FileList.of("version", version, [*items, item_of(folder / SUMS, SUMS)])
-    _push_signatures(registry, version, bundle.digest, place)  # first: the list is the whole
+    mine = signatures_of(registry.root, version)
+    push_signatures(mine, place, bundle.digest, resend=resend)  # first: the list is the whole
     return push(place, _mark(version), files, lambda one: folder / one.path, resend=resend,
                 progress=progress)  # fmt: skip
 
@@ -125,72 +127,80 @@ def pull_version(
         progress: told what is done, how many bytes of it, and how many there are.
 
     Raises:
-        UsageError: it is not there, or was deleted here.
-        RegistryError: another bundle is called so here.
-        DataError, BundleError: what is there is damaged.
+        UsageError: it is not there.
+        TakenNameError: another bundle is called so here, or it was deleted here.
+        DataError, BundleError: what is there is damaged, or is of another version.
         StorageError: the storage or this machine is at fault; the next call goes on.
     """
     place, version = open_place(url), canonical(name)
     files = read_list(place, _mark(version), "version")
+    if files.name != version:
+        raise _another(place, version, files.name)
     sums = files.item(SUMS)
     digest = "" if sums is None else sums.sha256  # which is what a bundle's digest is
     here = registry.index().entries.get(version)
     if here is not None and here.digest == digest and registry.folder(version).is_dir():
-        _pull_signatures(place, digest, signatures_of(registry.root, version))
-        return PulledVersion(version, digest, 0)
+        pull_signatures(place, digest, signatures_of(registry.root, version))
+        return PulledVersion(version, digest, 0, was_here=True)
     if here is not None and here.digest != digest:
-        raise RegistryError(
+        raise TakenNameError(
             f"{version} at {place.url} is another bundle than {version} here",
             why=f"its digest is {digest[:16]}, not {here.digest[:16]}",
             next_step="two teams gave one number: register one of them under another",
         )
-    folder = registry.root / _ARRIVING / version
-    signatures = signatures_beside(folder)
-    fetched = pull(place, files, folder, progress=progress)
+    wish = Wish(version, reason=f"pulled from {place.url}", by=by)
     try:
-        _pull_signatures(place, digest, signatures)
-        entry = register_bundle(registry, folder, Wish(version, reason=f"pulled from {place.url}",
-                                                       by=by))  # fmt: skip
-    finally:
-        for one in (folder, signatures):
-            shutil.rmtree(one, ignore_errors=True)
+        check_wish(registry, wish)
+    except UsageError as error:
+        advice = "register it under another version there, and push that"
+        raise TakenNameError(error.what, why=error.why, next_step=advice) from error
+    arriving = registry.root / _ARRIVING / version
+    folder = arriving / files.digest[:16]  # of this list: another one does not meet its files
+    fetched = pull(place, files, folder, progress=progress)
+    registration = read_registration(load_bundle(folder))
+    if registration is None or registration.version != version:  # it would be stamped anew
+        raise _another(place, version, registration.version if registration else "unregistered")
+    pull_signatures(place, digest, signatures_beside(folder))
+    entry = register_bundle(registry, folder, wish)
+    shutil.rmtree(arriving, ignore_errors=True)
     return PulledVersion(entry.version, entry.digest, fetched)
 
 
-def chosen(names: Sequence[str], there: Sequence[str], url: str) -> list[str]:
-    """Return the versions to pull: those named, or all that are there.
+def pull_all(
+    registry: Registry,
+    url: str,
+    *,
+    by: str | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> tuple[list[PulledVersion], dict[str, str]]:
+    """Bring all versions that are there; those whose names are taken here are left.
+
+    Returns:
+        The versions that are here now; and version -> why it was left.
 
     Raises:
         UsageError: none is there.
+        DataError, BundleError, StorageError: as :func:`pull_version`.
     """
-    if not names and not there:
+    taken, left = [], {}
+    for version in remote_versions(open_place(url)):
+        try:
+            taken.append(pull_version(registry, version, url, by=by, progress=progress))
+        except TakenNameError as error:
+            left[version] = error.what
+    if not taken and not left:
         raise UsageError(f"there are no versions at {url}",
                          next_step=f"deepfake-lightning registry push --url {url}")  # fmt: skip
-    return [canonical(one) for one in names] or list(there)
+    return taken, left
+
+
+def _another(place: Place, version: str, found: str) -> DataError:
+    return DataError(
+        f"{place.url}/{_mark(version)} is of another version: {found[:80]!r}",
+        why="it was changed there; nothing was registered",
+        next_step=f"push {version} again from where it is whole, or name another place",
+    )
 
 
 def _mark(version: str) -> str:
     return f"{_FOLDER}/{version}{_END}"
-
-
-def _push_signatures(registry: Registry, version: str, digest: str, place: Place) -> None:
-    for path in signature_files(signatures_of(registry.root, version)):
-        target, data = place.path(f"signatures/{digest}/{path.name}"), path.read_bytes()
-        with place.told("written to"):
-            retried(partial(place.system.pipe_file, target, data))
-
-
-def _pull_signatures(place: Place, digest: str, folder: Path) -> None:
-    """Bring the signatures of a bundle; of one that has none, nothing."""
-    there = place.path(f"signatures/{digest}")
-    with place.told("read"):
-        try:
-            found = retried(lambda: place.system.ls(there, detail=False))
-        except FileNotFoundError:
-            return
-        for path in found[:_MOST_SIGNATURES]:
-            name = path.rpartition("/")[2]
-            if _SIGNATURE.fullmatch(name):
-                data = retried(partial(place.system.cat_file, path, start=0, end=_MOST_BYTES))
-                with atomic_write(folder / name) as file:
-                    file.write(data)

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepfake_lightning.errors import SignatureError, StorageError
+from deepfake_lightning.errors import SignatureError
 from deepfake_lightning.storage import atomic_write
 
+log = logging.getLogger(__name__)
+
 SUFFIX = ".sig"
+MOST_BYTES = 1 << 20  # of a signature: a bundle has some twenty files
 _BESIDE = ".signatures"
 _PREDICATE = "https://model_signing/signature/v1.0"
 _KEY = re.compile(r"[0-9a-f]{64}")
-_MOST_BYTES = 1 << 20  # of a signature: a bundle has some twenty files
 _SHOWN = 16  # signs of a key's hash: names of files, words
 
 
@@ -60,8 +63,12 @@ def signatures_beside(folder: Path) -> Path:
 
 
 def signature_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files of signatures in a folder, sorted; none where there is no such folder."""
-    return tuple(sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file()))
+    """Return the files of signatures in a folder, sorted; none where there is no such folder.
+
+    Links are none: they may lead to what is nobody's business elsewhere.
+    """
+    found = (path for path in folder.glob(f"*{SUFFIX}") if not path.is_symlink())
+    return tuple(sorted(path for path in found if path.is_file()))
 
 
 def read_signature(path: Path) -> Signature:
@@ -70,10 +77,37 @@ def read_signature(path: Path) -> Signature:
     Raises:
         SignatureError: it is none of the OpenSSF model signing format 1.0 by a key.
     """
+    return _parse(path, _read(path))
+
+
+def parse_named(path: Path, data: bytes) -> Signature:
+    """Return what a signature says that goes elsewhere or comes from there.
+
+    Args:
+        path: where it lies, or is to lie.
+        data: of it.
+
+    Raises:
+        SignatureError: as :func:`read_signature`, or it is not called as its key asks for.
+    """
+    one = _parse(path, data)
+    if path.name != f"{short(one.key)}{SUFFIX}":
+        raise _foreign(path, f"it is by the key {short(one.key)}, and has to be called so")
+    return one
+
+
+def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _foreign(path, "it is too large")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise _foreign(path, error.strerror or str(error)) from error
+
+
+def _parse(path: Path, data: bytes) -> Signature:
+    if len(data) > MOST_BYTES:
+        raise _foreign(path, "it is too large")
+    try:
         bundle = json.loads(data, object_pairs_hook=_once)
         key = bundle["verificationMaterial"]["publicKey"]["hint"]
         payload = base64.b64decode(bundle["dsseEnvelope"]["payload"], validate=True)
@@ -83,8 +117,6 @@ def read_signature(path: Path) -> Signature:
         files = dict(map(_file, statement["predicate"]["resources"]))
         if not _KEY.fullmatch(key):
             raise ValueError("it names no key")
-    except OSError as error:
-        raise _foreign(path, error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _foreign(path, f"{type(error).__name__}: {str(error)[:120]}") from error
     return Signature(path, data, key, files)
@@ -102,22 +134,54 @@ def write_signature(folder: Path, key: str, data: bytes) -> Path:
     return path
 
 
+def whole_signatures(folder: Path) -> tuple[Signature, ...]:
+    """Return the signatures in a folder that may go elsewhere: those that can be read, under the
+    name of their key. The others stay, and are told.
+    """
+    found = []
+    for path in signature_files(folder):
+        try:
+            found.append(parse_named(path, _read(path)))
+        except SignatureError as error:
+            log.warning("%s; it is left there", error.what)
+    return tuple(found)
+
+
+def take_signature(path: Path, data: bytes) -> bool:
+    """Keep a signature that comes from elsewhere; return whether it was kept.
+
+    It is not where it cannot be read or is called otherwise than its key, or where one that can be
+    read is there: a good one is never lost to what lies elsewhere.
+
+    Args:
+        path: where it is to lie.
+        data: of it.
+
+    Raises:
+        StorageError: the machine refused; what was there before is there still.
+    """
+    try:
+        parse_named(path, data)
+    except SignatureError as error:
+        log.warning("%s; it is not taken", error.what)
+        return False
+    try:
+        parse_named(path, _read(path))
+    except SignatureError:
+        with atomic_write(path) as file:
+            file.write(data)
+        return True
+    return False
+
+
 def copy_signatures(source: Path, target: Path) -> None:
-    """Copy signatures, each whole or not at all.
+    """Copy signatures, each whole or not at all, as :func:`take_signature` takes them.
 
     Raises:
         StorageError: the machine refused.
     """
-    for path in signature_files(source):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise StorageError(
-                f"{path} cannot be read: {error.strerror or error}",
-                next_step="fix permissions there, then run the command again",
-            ) from error
-        with atomic_write(target / path.name) as file:
-            file.write(data)
+    for one in whole_signatures(source):
+        take_signature(target / one.path.name, one.data)
 
 
 def _file(resource: Any) -> tuple[str, str]:

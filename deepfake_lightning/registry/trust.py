@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from deepfake_lightning.bundle import Bundle, load_bundle
-from deepfake_lightning.errors import SignatureError
+from deepfake_lightning.errors import SignatureError, UsageError
 from deepfake_lightning.registry.keys import PublicKey, read_public_key
 from deepfake_lightning.registry.signature_check import check_signed
 from deepfake_lightning.registry.signatures import signatures_beside, signatures_of
 from deepfake_lightning.registry.store import Registry
 from deepfake_lightning.registry.verification import Fault
+from deepfake_lightning.schemas.environment import ENVIRONMENTS, NAME
 from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
@@ -48,6 +49,15 @@ class SigningPolicy(BaseModel):
             raise ValueError("required without keys would let nothing through: name one in keys")
         return self
 
+    @model_validator(mode="after")
+    def _can_match(self) -> SigningPolicy:
+        if self.environments == ():
+            raise ValueError("environments is empty, and so asks nowhere: leave it out for all")
+        for name in self.environments or ():
+            if not NAME.fullmatch(name):
+                raise ValueError(f"environments: {name!r} is no name of an environment")
+        return self
+
     def asks(self, environment: str | None) -> bool:
         """Whether what serves there has to be signed; None: it is served by its own name."""
         everywhere = environment is None or self.environments is None
@@ -58,10 +68,23 @@ def policy_of(workspace: Workspace) -> SigningPolicy:
     """Return the policy of a workspace, ``deployment/policy/signing.yaml``; without one all serve.
 
     Raises:
-        UsageError: the file cannot work.
+        UsageError: the file cannot work, or this user may not see whether there is one.
     """
     path = _policy_path(workspace)
-    return read_policy(path, SigningPolicy, EXAMPLE) if os.path.lexists(path) else SigningPolicy()
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return SigningPolicy()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be looked for: {error.strerror or error}",
+            why="without it nobody knows whether what is not signed may serve",
+            next_step="let the user of this process read that folder and its files",
+        ) from error
+    policy = read_policy(path, SigningPolicy, EXAMPLE)
+    for name in policy.environments or ():
+        _check_there(workspace, name, path)
+    return policy
 
 
 def trusted_keys(workspace: Workspace, policy: SigningPolicy) -> tuple[PublicKey, ...]:
@@ -140,6 +163,17 @@ def unsigned(
             what = error.what.removeprefix(f"{bundle.folder.name} ")
             faults.append(Fault(bundle.folder.name, what, error.next_step))
     return tuple(faults)
+
+
+def _check_there(workspace: Workspace, name: str, policy: Path) -> None:
+    """Refuse a name that no environment has: one that is misspelt would ask for nothing."""
+    record = workspace.environments / f"{name}.json"
+    if name not in ENVIRONMENTS and not record.is_file():
+        raise UsageError(
+            f"{policy}: environments: there is no environment {name}",
+            why=f"there are {', '.join(ENVIRONMENTS)}, and those with a file in {record.parent}",
+            next_step=f'correct it; or make it first: write {{"schema": 1}} to {record}',
+        )
 
 
 def _policy_path(workspace: Workspace) -> Path:

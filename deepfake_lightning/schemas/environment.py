@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,8 @@ from deepfake_lightning.schemas.version_names import canonical
 
 ENVIRONMENTS = ("staging", "production")
 """Those that every workspace has, in the order in which a version passes them."""
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+"""What an environment may be called: its file is."""
 
 
 def _canonical(name: str) -> str:

@@ -59,9 +59,16 @@ def serve_on_ray(
         UsageError: a setting cannot work so.
         DeepfakeLightningError: a version cannot serve, or the cluster does not.
     """
-    check_settings(settings, is_spread=cluster_address(address) != OWN)
-    with listen(host, port) as listener:  # what is wrong with it is said here
-        port = listener.getsockname()[1]
+    is_spread = cluster_address(address) != OWN
+    check_settings(settings, is_spread=is_spread)
+    if not is_spread:
+        with listen(host, port) as listener:  # what is wrong with it is said here
+            port = listener.getsockname()[1]
+    elif port == 0:
+        raise UsageError(
+            "--port 0 picks a free one of this machine, and the proxy is on the cluster's head",
+            next_step="pass one that is free there",
+        )
     PredictionLog(settings.log_place).close()
     policy_of(Workspace(settings.workspace))
     with ExitStack() as stack:
@@ -74,8 +81,9 @@ def serve_on_ray(
         text = _what(settings, host, port)
         end = stack.enter_context(_told_to_end())
         stack.enter_context(_serving(settings, host, port, variables))
+        end.is_starting = False
         say(text)
-        while not end.wait(_LOOK_SECONDS):
+        while not end.told.wait(_LOOK_SECONDS):
             _check_alive()
 
 
@@ -155,11 +163,15 @@ def _serving(settings: Settings, host: str, port: int, variables: dict[str, str]
         _start(replicas, options)
         yield
     finally:
+        with suppress(Exception):  # Ray has many kinds of it
+            serve.delete(NAME)  # which waits for requests under way; the next ends after 30 s
         serve.shutdown()
 
 
 def _start(replicas: Any, options: Any) -> None:
     from ray import serve
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
 
     try:
         serve.start(
@@ -169,7 +181,7 @@ def _start(replicas: Any, options: Any) -> None:
             controller_options={"runtime_env": {"env_vars": _OF_PROXY}},
         )
         serve.run(replicas.bind(), name=NAME, route_prefix="/")
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError, RayError, RayServeException) as error:
         raise ClusterError(
             "the replicas do not start",
             why=_last_line(error),
@@ -195,31 +207,44 @@ def _app(settings: Settings, *, is_spread: bool) -> ASGIApp:
     return create_app(settings)
 
 
+class _End:
+    """Whether SIGTERM or SIGINT has come; while all is starting the first one interrupts that."""
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+        self.is_starting = True
+
+    def tell(self, number: int, frame: object) -> None:
+        is_first = not self.told.is_set()
+        self.told.set()
+        if self.is_starting and is_first:  # Ray waits without end where the cores are taken
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Yield what is set by SIGTERM and SIGINT."""
-    told = threading.Event()
-
-    def tell(number: int, frame: object) -> None:
-        told.set()
-
-    before = {kind: signal.signal(kind, tell) for kind in (signal.SIGTERM, signal.SIGINT)}
+def _told_to_end() -> Iterator[_End]:
+    end = _End()
+    before = {kind: signal.signal(kind, end.tell) for kind in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield told
+        yield end
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
 
 
 def _check_free() -> None:
-    """Refuse a cluster on which something is served: it has one proxy and one address."""
+    """Refuse a cluster whose Serve runs already: its proxy listens where others have said."""
     from ray import serve
+    from ray.serve.context import _get_global_client
 
-    if names := ", ".join(serve.status().applications):
-        raise ClusterError(
-            f"the Ray cluster serves {names} already",
-            next_step="end that (serve shutdown), or use another cluster",
-        )
+    if _get_global_client(raise_if_no_controller_running=False) is None:
+        return
+    names = ", ".join(serve.status().applications)
+    raise ClusterError(
+        f"the Ray cluster serves {names or 'already, though no application'}",
+        why="it has one proxy, and that listens where it was told to when it was started",
+        next_step="end that (serve shutdown), or use another cluster",
+    )
 
 
 def _check_alive() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lightning.pytorch import Trainer
-from torch.distributed import DistError
+from torch.distributed import DistError, is_available, is_initialized
 
 from deepfake_lightning.errors import ProcessLostError
 from deepfake_lightning.processes import end_with_parent
@@ -37,17 +37,26 @@ def told_apart(trainer: Trainer) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if trainer.world_size == 1 or not _is_of_a_line(error):
+        if trainer.world_size == 1 or not (_is_joined() and _is_of_a_line(error)):
             raise
         raise ProcessLostError(
             f"process {trainer.global_rank} of {trainer.world_size} was left by another, which "
             "has ended",
-            why="they train together, and none goes on alone",
+            why=f"they train together, and none goes on alone: {_first_line(error)}",
             next_step="see what the other one said; where it said nothing it was killed, for want "
             "of memory as a rule",
         ) from error
 
 
+def _is_joined() -> bool:
+    """Whether the others were there; before that an address, a port or a network is wrong."""
+    return is_available() and is_initialized()
+
+
 def _is_of_a_line(error: RuntimeError) -> bool:
     """Whether the line to another process has broken; Gloo's errors have no class of their own."""
     return isinstance(error, DistError) or "gloo/transport" in str(error)
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).strip().partition("\n")[0]

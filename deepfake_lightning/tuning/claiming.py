@@ -53,6 +53,16 @@ def _guard(folder: Path, worker: str) -> Path:
     return folder / "workers" / f"{worker}.lock"
 
 
+def sole_here(folder: Path) -> AbstractContextManager[None]:
+    """Let in one process at a time, of those that share the study's folder.
+
+    Raises:
+        StorageError: another was in there all the time.
+    """
+    # Who is in there may be waiting for the database.
+    return lock(folder / "trials", timeout=PATIENCE_SECONDS + 60)
+
+
 @contextmanager
 def sole(storage: BaseStorage, folder: Path, study: str) -> Iterator[None]:
     """Let in one process at a time: a lock in the study's folder, and one in the database.
@@ -63,8 +73,7 @@ def sole(storage: BaseStorage, folder: Path, study: str) -> Iterator[None]:
         StorageError: another was in there all the time, or the database was away.
     """
     database = storage.alone(study) if isinstance(storage, PatientStorage) else nullcontext()
-    # Who is in there may be waiting for the database.
-    with lock(folder / "trials", timeout=PATIENCE_SECONDS + 60), database:
+    with sole_here(folder), database:
         yield
 
 
@@ -129,11 +138,13 @@ class Desk:
             begun = trial.datetime_start
             age = (datetime.now() - begun).total_seconds() if begun else 0.0
             return age > _NAMELESS_SECONDS
-        here = owner["host"] == socket.gethostname()
         own = self.folder.absolute()
-        # A journal is shared with the folder it is in; a database is by folders of many places.
+        # A journal is shared with the folder it is in; a database is by folders of many places,
+        # also of containers that have host and path in common: where no file tells, heartbeats do.
+        here = owner["host"] == socket.gethostname()
         folder = Path(owner.get("folder", own)) if here else own
-        known = (here and folder == own) or _guard(folder, owner["worker"]).exists()
+        is_shared = here and folder == own and not isinstance(self.storage, PatientStorage)
+        known = is_shared or _guard(folder, owner["worker"]).exists()
         return known and not is_present(folder, owner["worker"])
 
     def _again(self, trial: FrozenTrial) -> None:

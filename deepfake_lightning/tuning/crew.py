@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from deepfake_lightning import errors
 from deepfake_lightning.errors import DeepfakeLightningError, StorageError
+from deepfake_lightning.processes import available_cores
 from deepfake_lightning.tuning.job import DONE, INTERRUPTED, WRONG, Job
 
 _REPLACEMENTS = 3
@@ -84,7 +85,7 @@ class Crew:
 
     def _threads(self) -> dict[str, str]:
         """Share the cores, where the user has not said how."""
-        each = max(1, (os.cpu_count() or 1) // self.workers)
+        each = max(1, available_cores() // self.workers)
         return {"OMP_NUM_THREADS": str(each)} if self.workers > 1 else {}
 
     def _log(self, place: int) -> Path:

@@ -14,7 +14,14 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from deepfake_lightning.errors import StorageError
@@ -26,7 +33,10 @@ HEARTBEAT_SECONDS = 60
 PATIENCE_SECONDS = 300.0
 # Longer than a trial can be silent while its database is away: nobody may take it for lost then.
 _GRACE_SECONDS = 480
-_CONNECT_SECONDS = 10
+_OPENINGS = 3  # of a new database, while another makes its tables
+_OF_LIBPQ = ("psycopg", "psycopg2")
+# Seconds, and milliseconds: a line on which nothing comes back is noticed before the grace is over.
+_LINE = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -49,14 +59,22 @@ class PatientStorage(RDBStorage):
     """
 
     def __init__(self, url: str, *, waits: bool = False) -> None:
-        self.shown = without_passwords(url)
+        self.shown = shown(url)
         self.patience = PATIENCE_SECONDS
         address, options = _address(url)
         opening = _patient(RDBStorage.__init__) if waits else RDBStorage.__init__
-        opening(
-            self, address, options, heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=_GRACE_SECONDS,
-        )  # fmt: skip
+        for left in reversed(range(_OPENINGS)):
+            try:
+                opening(
+                    self, address, options, heartbeat_interval=HEARTBEAT_SECONDS,
+                    grace_period=_GRACE_SECONDS,
+                )  # fmt: skip
+                break
+            except (SQLAlchemyError, StorageInternalError) as error:
+                if not left or not _is_of_two(error):
+                    raise
+                self.engine.dispose()
+                time.sleep(_FIRST_PAUSE)
 
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
@@ -105,6 +123,18 @@ class PatientStorage(RDBStorage):
             raise
 
 
+def shown(url: str) -> str:
+    """Return where a storage is, without passwords.
+
+    Example:
+        >>> shown("postgresql://me@corp:my secret@db/trials?sslpassword=x")
+        'postgresql://me%40corp:***@db/trials?sslpassword=***'
+    """
+    with suppress(SQLAlchemyError, ValueError):  # else it is a path, or none at all
+        url = make_url(url).render_as_string(hide_password=True)
+    return without_passwords(url)
+
+
 def _address(url: str) -> tuple[str, dict[str, Any]]:
     """Return the URL as Optuna takes it, and options of the engine."""
     made = make_url(url)
@@ -115,11 +145,19 @@ def _address(url: str) -> tuple[str, dict[str, Any]]:
         made = made.set(drivername="postgresql+psycopg")
     if made.get_backend_name() != "sqlite":
         options["pool_pre_ping"] = True
-    if made.get_backend_name() == "postgresql" and "connect_timeout" not in made.query:
-        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+    if made.get_backend_name() == "postgresql" and made.get_driver_name() in _OF_LIBPQ:
+        missing = {name: value for name, value in _LINE.items() if name not in made.query}
+        options["connect_args"] = missing
     # Optuna takes braces for places to fill.
     address = made.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     return address, options
+
+
+def _is_of_two(error: Exception) -> bool:
+    """Whether tables could not be made because another has made them meanwhile."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    # The last is SQLite's.
+    return isinstance(cause, IntegrityError | ProgrammingError) or "already exists" in str(cause)
 
 
 def _fault_of(error: Exception) -> str | None:

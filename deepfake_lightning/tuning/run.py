@@ -16,11 +16,11 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
-from deepfake_lightning.passwords import without_passwords
 from deepfake_lightning.storage import Workspace
 from deepfake_lightning.tuning.checking import check_sweep
-from deepfake_lightning.tuning.claiming import Desk, sole, taken
+from deepfake_lightning.tuning.claiming import Desk, sole, sole_here, taken
 from deepfake_lightning.tuning.crew import Crew
+from deepfake_lightning.tuning.database import shown
 from deepfake_lightning.tuning.files import write_results
 from deepfake_lightning.tuning.record import SweepResult, TrialRecord, records_of
 from deepfake_lightning.tuning.registering import train_and_register
@@ -92,7 +92,8 @@ def _open(sweep: Sweep, place: Workspace, settings: Mapping[str, Any]) -> tuple[
     folder = place.tuning / sweep.study
     within = distributions(sweep.space, settings)
     values, outside = default_values(settings, within)
-    storage = open_storage(sweep.storage, folder)
+    with sole_here(folder):
+        storage = open_storage(sweep.storage, folder)
     with sole(storage, folder, sweep.study):
         desk = Desk(sweep, open_study(sweep, storage), folder, storage)
         if not outside and not desk.trials():
@@ -176,7 +177,7 @@ def _result(
         importance=_importance(desk.study),
         folder=desk.folder,
         runs=place.runs / sweep.study,
-        storage=storage if sweep.storage is None else without_passwords(sweep.storage),
+        storage=storage if sweep.storage is None else shown(sweep.storage),
         seconds=round(seconds, 1),
         outside=outside,
         replaced=replaced,

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.passwords import without_passwords
-from deepfake_lightning.tuning.database import PatientStorage
+from deepfake_lightning.tuning.database import PatientStorage, shown
 from deepfake_lightning.tuning.sweep import Sweep
 
 
@@ -65,7 +65,7 @@ def open_storage(storage: str | None, folder: Path, *, waits: bool = False) -> B
     except (SQLAlchemyError, ImportError, ValueError) as error:
         said = " ".join(without_passwords(str(error)).split())
         raise UsageError(
-            f"the storage {without_passwords(storage)} cannot be opened: {said[:200]}",
+            f"the storage {shown(storage)} cannot be opened: {said[:200]}",
             next_step="check the URL and that its driver is installed (for PostgreSQL `pip install "
             "'psycopg[binary]'`); `storage: null` is a journal in the study's folder",
         ) from error

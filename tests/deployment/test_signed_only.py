@@ -140,6 +140,7 @@ def test_no_force_gets_past_it(production: Environment, ada: Path) -> None:
         found = forced(production, "v1.1.0", event=event)
         assert (found.decision.outcome, found.change) == ("refused", None)
         said = {one.name: one for one in found.decision.unforceable}["signature"]
+        assert found.decision.evidence.measured is None  # hours are not spent on it
         assert "v1.1.0 is not signed" in said.says and "registry sign" in said.next_step
         assert (found.folder / "page.html").is_file()
     with_canary = forced(production, "v1.1.0", canary=CanaryPolicy())
@@ -209,6 +210,34 @@ def test_keys_lie_beside_the_policy_and_it_cannot_be_empty(
     with pytest.raises(UsageError, match="required without keys") as caught:
         WAYS["change"](production, "v1.0.0")
     assert "configs/signing.yaml" in caught.value.next_step
+
+
+def test_a_policy_that_may_not_be_looked_for_lets_nothing_through(
+    production: Environment, ada: Path
+) -> None:
+    policy = production.workspace.deployment / "policy"
+    shutil.rmtree(policy)
+    policy.symlink_to(policy)  # ELOOP, as EACCES is for another user than root
+    with pytest.raises(UsageError, match=r"signing\.yaml cannot be looked for"):
+        WAYS["change"](production, "v1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([], "environments is empty"), (["Production"], "'Production' is no name"),
+     (["production", "prod"], "no environment prod")],
+)  # fmt: skip
+def test_a_policy_that_asks_nowhere_is_refused(
+    names: list[str], said: str, production: Environment, ada: Path, ask_signed: Any
+) -> None:
+    ask_signed(production.workspace, ada.with_suffix(".pub"), environments=names)
+    with pytest.raises(UsageError, match=said):
+        WAYS["change"](production, "v1.1.0")
+    if names[-1:] == ["prod"]:
+        (production.workspace.environments / "prod.json").write_text('{"schema": 1}')
+        prod = Environment(production.workspace, "prod")
+        with pytest.raises(SignatureError):
+            prod.change(prod.record(), whole("v1.1.0"), Act("deploy"))
 
 
 def test_without_a_policy_nothing_is_asked_for(production: Environment) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from deepfake_lightning.errors import DataError, StorageError, UsageError
-from deepfake_lightning.object_storage import open_place, pull, push, read_list
+from deepfake_lightning.object_storage import open_place, pull, push, pushing, read_list
 
 MARK = "data.list"
 
@@ -156,6 +156,18 @@ def test_a_file_that_changes_while_it_is_sent_is_refused(place, folder, listed):
         read_list(place, MARK, "data")
 
 
+def test_large_files_go_in_pieces(place, folder, listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(pushing, "_IN_ONE_PIECE", 100)
+    (folder / "clip.mp4").write_bytes(bytes(range(256)) * 3)
+    files = listed(folder)
+    push(place, MARK, files, lambda one: folder / one.path)
+    pull(place, files, tmp_path / "there")
+    assert contents(tmp_path / "there") == contents(folder)
+    (folder / "clip.mp4").write_bytes(b"?" * 768)
+    with pytest.raises(DataError, match=r"clip.mp4 has changed while it was sent"):
+        push(place, MARK, files, lambda one: folder / one.path, resend=True)
+
+
 def test_of_two_writers_one_is_told(place, folder, listed, monkeypatch):
     """Another one writes its list between this one's look and its own list."""
     files = listed(folder)
@@ -204,6 +216,8 @@ def test_what_the_caller_refuses_is_not_put_in_place(place, pushed, tmp_path):
 @pytest.mark.parametrize(
     ("address", "said"),
     [("faces", "is no address"), ("file:///tmp/x", "no object storage"), ("s3:///x", "no bucket"),
+     ("s3://AKIA:abc/hunter2+gh@bucket/faces", "holds a user or a key"),
+     ("me:hunter2@bucket", "holds a user or a key"),
      ("s3://me:hunter2@bucket/x", "holds a user or a key"), ("nope://b/x", "no storage that is"),
      ("simplecache::s3://bucket/x", "is no address"), ("s3://b/x?versionId=1", "is no address")],
 )  # fmt: skip

@@ -234,3 +234,27 @@ def test_a_client_that_is_refused_says_no_key(server, place, folder, listed, mon
         send(place, folder, listed)
     assert KEY not in str(caught.value) and SECRET not in str(caught.value)
     assert "access is denied" in str(caught.value)
+
+
+def test_a_large_file_that_changes_while_it_is_sent_harms_nothing(
+    place: Any, tmp_path: Path, listed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    source, data = folder / "clip.mp4", bytes(range(256)) * (160 << 10)  # 40 MB, two pieces
+    source.write_bytes(data)
+    files = listed(folder)
+    assert push(place, MARK, files, lambda one: folder / one.path).sent == 1
+    there = place.path(files.items[0].object_name)
+    assert place.system.cat_file(there) == data
+    real = place.system.open
+
+    def opened(*args: Any, **more: Any) -> Any:
+        source.write_bytes(data[:-1] + b"?")
+        return real(*args, **more)
+
+    monkeypatch.setattr(place.system, "open", opened)
+    with pytest.raises(DataError, match=r"clip.mp4 has changed while it was sent"):
+        push(place, MARK, files, lambda one: folder / one.path, resend=True)
+    assert place.system.cat_file(there) == data
+    assert place.system.list_multipart_uploads(BUCKET) == []

@@ -24,6 +24,12 @@ pytestmark = [
 
 PID = "__import__('os').getpid()"
 DIES = "__import__('os').kill(__import__('os').getpid(), 9)"
+# The actor, from itself or from the process apart that it has a server of forks start: as when
+# memory is short.
+ENDS_ACTOR = """(lambda os, is_actor: (os.kill(os.getpid() if is_actor else int(
+    open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1]), 9),
+    __import__('time').sleep(20)))(
+    __import__('os'), open('/proc/self/cmdline').read().startswith('ray::'))"""
 HANGS = "__import__('time').sleep(600)"
 
 
@@ -108,6 +114,12 @@ def test_a_job_that_crashes_or_hangs_is_lost_as_on_one_machine(cluster: Cluster)
     assert isinstance(there.pop(0), int) and isinstance(there.pop(4), int)
     assert all(isinstance(found, Lost) for found in there.values())
     assert there == {number: here[number] for number in there}
+
+
+def test_a_job_whose_actors_end_is_tried_again_and_not_lost(cluster: Cluster) -> None:
+    with pytest.raises(ClusterError, match="lost each of 4 processes") as raised:
+        list(run(cluster, [ENDS_ACTOR], workers=1))
+    assert "memory" in str(raised.value)
 
 
 def test_an_error_that_ends_everything_comes_back_as_it_was(cluster: Cluster) -> None:

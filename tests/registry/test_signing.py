@@ -196,6 +196,23 @@ def test_signatures_leave_and_come_back_with_the_version(
         serving_bundle(elsewhere, renamed.version, "production")
 
 
+def test_only_whole_signatures_go_along(
+    registry: Registry, version: str, make_key: MakeKey, tmp_path: Path
+) -> None:
+    mine = sign_version(registry, version, make_key("ada")[0])
+    folder = mine.path.parent
+    (tmp_path / "secret").write_bytes(mine.data)
+    (folder / f"{'ab' * 8}.sig").symlink_to(tmp_path / "secret")
+    (folder / f"{'cd' * 8}.sig").write_bytes(b" " * (2 << 20))
+    (folder / f"{'ef' * 8}.sig").write_bytes(mine.data)  # another key's name
+    export_version(registry, version, tmp_path / "out")
+    export_version(registry, version, tmp_path / "v1.tar")
+    assert [path.name for path in (tmp_path / "out.signatures").iterdir()] == [mine.path.name]
+    with tarfile.open(tmp_path / "v1.tar") as archive:
+        signed = [one for one in archive.getnames() if one.endswith(".sig")]
+    assert signed == [f"v1.0.0.signatures/{mine.path.name}"]
+
+
 def test_what_is_deleted_takes_its_signatures_along(
     registry: Registry, version: str, make_key: MakeKey
 ) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from deepfake_lightning.cli.serve import serve
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.serving.on_ray import _told_to_end
 
 PREDICT = "/v1/predict?already_cropped=true"
 TOKEN = "0123456789abcdef"
@@ -34,6 +36,8 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not inst
         ({"backend": "ray", "ray_address": "10.0.0.1:6379", "keep_media": "review",
           "log": "postgresql://db/log"}, "keep_media"),
         ({"backend": "ray", "host": "0.0.0.0"}, "no token"),
+        ({"backend": "ray", "ray_address": "10.0.0.1:6379", "port": 0,
+          "log": "postgresql://db/log"}, "the proxy is on the cluster's head"),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_go_together(flags, fault, tmp_path, monkeypatch):
@@ -41,6 +45,22 @@ def test_settings_that_do_not_go_together(flags, fault, tmp_path, monkeypatch):
     monkeypatch.delenv("DEEPFAKE_LOG", raising=False)
     with pytest.raises(UsageError, match=fault):
         serve(bundle=str(tmp_path), workspace=str(tmp_path), **flags)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_can_be_ended_while_it_starts_and_afterwards(number):
+    before = signal.getsignal(number)
+    with _told_to_end():
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        os.kill(os.getpid(), number)  # while what had started is taken down
+        time.sleep(0.1)
+    with _told_to_end() as end:
+        end.is_starting = False
+        os.kill(os.getpid(), number)
+        assert end.told.wait(5)
+    assert signal.getsignal(number) is before
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +175,17 @@ def own_address() -> str:
         return str(asked.getsockname()[0])
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @pytest.fixture
 def head(monkeypatch):
     """Return the address of a cluster that runs already."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN * 4)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets are short
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--port", str(port),
                "--num-cpus", "2", "--include-dashboard", "false", "--disable-usage-stats",
@@ -184,7 +208,8 @@ def test_on_a_cluster_there_are_no_jobs_and_no_metrics(
 ):
     place = postgresql.database()
     server = start_serve(tmp_path, "--bundle", crop_bundle.folder, "--processes", 2, "--backend",
-                         "ray", "--ray_address", head, "--log", place)  # fmt: skip
+                         "ray", "--ray_address", head, "--log", place, "--port",
+                         free_port())  # fmt: skip
     answers = [ask(server, "POST", PREDICT, data, content=True) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200] * 4
     for method, path in (("POST", "/v1/jobs"), ("GET", "/metrics")):
@@ -196,6 +221,56 @@ def test_on_a_cluster_there_are_no_jobs_and_no_metrics(
         assert all(log.find(answer.headers["X-Request-Id"]) for answer in answers)
     assert not (tmp_path / "serving/jobs").exists()
     again = start_serve(tmp_path, "--bundle", crop_bundle.folder, "--backend", "ray",
-                        "--ray_address", head, "--log", place)  # fmt: skip
+                        "--ray_address", head, "--log", place, "--port",
+                        free_port())  # fmt: skip
     assert ask(again, "GET", "/healthz", data).status_code == 200
     assert again.stop() == (0, "")
+
+
+def serve_there(head, workspace, bundle, place) -> list[str]:
+    """Return the command for a cluster that runs already."""
+    return [sys.executable, "-m", "deepfake_lightning", "serve", "--bundle", str(bundle.folder),
+            "--workspace", str(workspace), "--port", str(free_port()), "--backend", "ray",
+            "--ray_address", head, "--log", place]  # fmt: skip
+
+
+def of_serve() -> list[str]:
+    """Return titles of Ray Serve's processes."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(place.read_text())
+    return [line for line in found if line.startswith("ray::Serve")]
+
+
+def until(true, seconds) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_start_that_waits_for_cores_can_be_ended(head, postgresql, tmp_path, crop_bundle):
+    command = serve_there(head, tmp_path, crop_bundle, postgresql.database())
+    with subprocess.Popen([*command, "--processes", "3"], stderr=subprocess.PIPE) as process:
+        until(lambda: sum("ServeReplica" in line for line in of_serve()) == 2, 120)  # has 2 cores
+        time.sleep(3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 130, process.stderr.read()
+    until(lambda: not of_serve(), 30)
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_cluster_whose_serve_runs_already_is_refused(head, postgresql, tmp_path, crop_bundle):
+    """Its proxy would listen where it does now, whatever --host says."""
+    start = [sys.executable, "-m", "ray.serve.scripts", "start", "--address", head, "--http-port",
+             str(free_port())]  # fmt: skip
+    subprocess.run(start, check=True, capture_output=True, timeout=120)
+    command = serve_there(head, tmp_path, crop_bundle, postgresql.database())
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "serves already" in ended.stderr and "serve shutdown" in ended.stderr

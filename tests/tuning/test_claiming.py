@@ -107,6 +107,19 @@ def test_trials_of_another_machine_are_left_alone(
     assert desk.trials()[0].state == TrialState.RUNNING
 
 
+def test_in_a_database_host_and_path_do_not_tell_machines_apart(
+    make_sweep: Callable[..., Sweep], open_desk: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Containers may have both in common, and no file."""
+    desk = open_desk(make_sweep(trials=2, storage=f"sqlite:///{tmp_path}/sweeps.db"))
+    desk.claim("elsewhere", WITHIN)
+    with present(desk.folder, "here"):
+        desk.claim("here", WITHIN)
+    (desk.folder / "workers/here.lock").touch()  # as of one that was killed
+    desk.take_up_lost()
+    assert [one.state for one in desk.trials()[:2]] == [TrialState.RUNNING, TrialState.FAIL]
+
+
 def test_a_failed_trial_with_a_reason_counts(
     make_sweep: Callable[..., Sweep], open_desk: Callable[..., Any]
 ) -> None:

@@ -11,9 +11,13 @@ import pytest
 import yaml
 from optuna.distributions import FloatDistribution
 from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
+from optuna.storages._rdb.models import BaseModel
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
+from sqlalchemy import event
 
 from deepfake_lightning.errors import UsageError
+from deepfake_lightning.tuning.database import _GRACE_SECONDS, _address, shown
 from deepfake_lightning.tuning.study import open_storage, pruner_for, sampler_for
 from deepfake_lightning.tuning.sweep import Sweep
 
@@ -83,6 +87,45 @@ def test_a_database_keeps_it_as_well(
     sweep = make_sweep(storage=f"sqlite:///{tmp_path}/sweeps.db")
     open_desk(sweep).study.add_trial(_finished())
     assert len(open_desk(sweep).trials()) == 1
+
+
+def test_two_that_begin_a_database_together_both_have_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/sweeps.db"
+    first: list[Any] = []
+
+    def overtake(*_: Any, **__: Any) -> None:  # once it has been seen that no table is there
+        if not first:
+            first.append(None)
+            first.append(open_storage(url, tmp_path))
+
+    event.listen(BaseModel.metadata, "before_create", overtake)
+    try:
+        second = open_storage(url, tmp_path)
+    finally:
+        event.remove(BaseModel.metadata, "before_create", overtake)
+    first[1].create_new_study([StudyDirection.MINIMIZE], "one")
+    assert [one.study_name for one in second.get_all_studies()] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("postgresql://me@corp:secret@host/db", "postgresql://me%40corp:***@host/db"),
+     ("postgresql://u:my secret@h/db", "postgresql://u:***@h/db"),
+     ("postgresql://h/db?password=my secret&x=1", "postgresql://h/db?password=***&x=1"),
+     ("redis://:my secret@h:6/0", "redis://:***@h:6/0"),
+     ("postgresql://u:secret@h:port/db", "postgresql://u:***@h:port/db"),
+     ("mlops/journal.log", "mlops/journal.log")],
+)  # fmt: skip
+def test_passwords_of_a_storage_are_not_shown(url: str, expected: str) -> None:
+    assert shown(url) == expected
+
+
+def test_a_dead_line_is_noticed_where_the_driver_can() -> None:
+    _, options = _address("postgresql+psycopg://h/db?connect_timeout=3")
+    line = options["connect_args"]
+    assert "connect_timeout" not in line  # the user's own is in the URL
+    assert line["keepalives_idle"] + line["tcp_user_timeout"] / 1000 < _GRACE_SECONDS
+    assert "connect_args" not in _address("postgresql+pg8000://h/db")[1]
 
 
 @pytest.mark.parametrize(

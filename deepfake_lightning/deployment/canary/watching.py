@@ -13,7 +13,7 @@ from deepfake_lightning.deployment.canary.minutes import SETTLED_US
 from deepfake_lightning.deployment.canary.running import step
 from deepfake_lightning.deployment.canary.state import read_state, standing
 from deepfake_lightning.deployment.environment import Environment, utc_now
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.errors import SignatureError, StorageError
 from deepfake_lightning.monitoring.log import existing_log
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def watch(
 
     Raises:
         DeepfakeLightningError: as :func:`~deepfake_lightning.deployment.canary.running.step` has
-            them; a StorageError after five in a row.
+            them; a StorageError after five in a row. A SignatureError is logged each minute until
+            what is to serve is signed, or somebody ends the canary.
     """
     failed = 0
     while True:
@@ -57,6 +58,11 @@ def watch(
             if failed == _TRIES:
                 raise
             logger.warning("%s; trying again in a minute", error.what)
+            sleep(_TRY_AGAIN)
+            continue
+        except SignatureError as error:  # who leaves now leaves a broken candidate its traffic
+            logger.error("%s; the canary stays as it is, and is looked at again in a minute. %s",
+                         error.what, error.next_step)  # fmt: skip
             sleep(_TRY_AGAIN)
             continue
         if decision.end is not None:

@@ -57,7 +57,8 @@ def collect(
     """Find out all that the rules ask for.
 
     Where a rule fails that needs no scores, the gate split is not looked at, unless the version is
-    to be deployed in any case; likewise no server is started where a score is too low.
+    to be deployed in any case, which no force does with one that lacks its signature; likewise no
+    server is started where a score is too low.
 
     Args:
         registry: of the workspace.
@@ -80,7 +81,8 @@ def collect(
         signer=_signer(registry, asked, candidate),
         robustness=_robustness(registry, candidate.digest, policy),
     )  # fmt: skip
-    if candidate.fault is not None or (fails_before(policy, found) and not asked.force):
+    unforceable = candidate.fault is not None or isinstance(found.signer, Fault)
+    if unforceable or (fails_before(policy, found) and not asked.force):
         return Collected(found)
     # What is damaged cannot be held against anything: a forced deployment goes without.
     other = found.champion.version if found.champion and not found.champion.fault else None

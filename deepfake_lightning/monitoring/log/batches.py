@@ -17,7 +17,14 @@ from deepfake_lightning.monitoring.log.database import fault_of
 from deepfake_lightning.monitoring.log.prediction_log import PredictionLog
 from deepfake_lightning.monitoring.log.records import LoggedRequest
 from deepfake_lightning.monitoring.log.tables import gaps
-from deepfake_lightning.monitoring.log.writing import Draw, Shadow, known_among, write_rows
+from deepfake_lightning.monitoring.log.writing import (
+    Draw,
+    Shadow,
+    known_among,
+    score_key,
+    scored_among,
+    write_rows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,24 +100,27 @@ class BatchWriter:
             del batch[0]
 
     def _drop_written(self, batch: list[Entry]) -> None:
-        """Take out what was kept when a line was cut before it said so: all of a batch, or none."""
-        tried = {entry.id for entry in self._unsure if isinstance(entry, LoggedRequest)}
-        if tried:
-            late = [*self._late, *_late(self._unsure)]
-            with self._log.transaction() as connection:
-                there = known_among(connection, tried | {one[0] for _, one in late})
-            if tried & there:
-                written = {id(entry) for entry in self._unsure}
-                batch[:] = [entry for entry in batch if id(entry) not in written]
-                left = [one for one in late if one[1][0] not in there]
-                self._late = deque(left, maxlen=_MOST_LATE)
+        """Take out what was kept when a line was cut before it said so."""
+        if not self._unsure:
+            return
+        rows = [entry for entry in self._unsure if isinstance(entry, LoggedRequest)]
+        shadows = [entry for entry in self._unsure if not isinstance(entry, LoggedRequest)]
+        with self._log.transaction() as connection:
+            there = known_among(connection, {row.id for row in rows})
+            scored = scored_among(connection, {request for request, _ in shadows})
+        written = {id(row) for row in rows if row.id in there}
+        written |= {id(shadow) for shadow in shadows if score_key(*shadow) in scored}
+        batch[:] = [entry for entry in batch if id(entry) not in written]
+        left = [late for late in self._late if id(late[1]) not in written]
+        self._late = deque(left, maxlen=_MOST_LATE)
         self._unsure = []
 
     def _write(self, batch: Sequence[Entry]) -> None:
         try:
             self._write_all(batch)
         except Exception as error:
-            self._unsure = list(batch) if _is_passing(error) else []
+            tried = [*batch, *(shadow for _, shadow in self._late)]
+            self._unsure = tried if _is_passing(error) else []
             raise
 
     def _write_all(self, batch: Sequence[Entry]) -> None:

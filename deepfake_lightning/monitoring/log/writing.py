@@ -94,6 +94,26 @@ def known_among(connection: Connection, request_ids: Iterable[str]) -> set[str]:
     return set(_times(connection, request_ids))
 
 
+ScoreKey = tuple[str, int, str, str]
+
+
+def score_key(request_id: str, item: ItemScore) -> ScoreKey:
+    """Return what tells a score from others: request, item, version and variant."""
+    return request_id, item.item, item.version, item.variant
+
+
+def scored_among(connection: Connection, request_ids: Iterable[str]) -> set[ScoreKey]:
+    """Return the keys of the scores in the log that some requests have."""
+    found: set[ScoreKey] = set()
+    columns, wanted = item_scores.c, sorted(request_ids)
+    for start in range(0, len(wanted), _AT_A_TIME):
+        query = select(columns.request_id, columns.item, columns.version, columns.variant).where(
+            columns.request_id.in_(wanted[start : start + _AT_A_TIME])
+        )
+        found.update((*row,) for row in connection.execute(query))
+    return found
+
+
 def _times(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     known, wanted = {}, sorted(ids)
     for start in range(0, len(wanted), _AT_A_TIME):

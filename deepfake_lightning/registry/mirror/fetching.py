@@ -185,5 +185,7 @@ def _refused(what: str, fault: str, advice: str = "") -> MirrorError:
     return MirrorError(
         f"the server's {what} is not taken: {fault}",
         why="it was changed there, or is not a mirror of a registry; nothing was registered",
-        next_step=advice or "mirror the version again from where it was registered",
+        next_step=advice
+        or "where it was registered, send it again: deepfake-lightning registry "
+        "mirror VERSION --resend true",
     )

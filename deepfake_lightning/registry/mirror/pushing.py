@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,9 +18,9 @@ from deepfake_lightning.registry.mirror.place import Names, Place
 from deepfake_lightning.registry.mirror.records import MIRRORED, metrics_of, params_of, tags_of
 from deepfake_lightning.registry.mirror.server import Server
 from deepfake_lightning.registry.record import Entry
-from deepfake_lightning.registry.signatures import signature_files, signatures_of
+from deepfake_lightning.registry.signatures import signatures_of, whole_signatures
 from deepfake_lightning.registry.store import Registry
-from deepfake_lightning.storage import file_hash, lock
+from deepfake_lightning.storage import lock
 
 FILES, SIGNATURES = "bundle", "signatures"  # folders of a run's artifacts
 _BATCH = 90  # parameters at once; MLflow takes 100
@@ -50,11 +50,14 @@ def mirror(
     versions: Sequence[str] = (),
     names: Names | None = None,
     progress: Progress = lambda what, done, total: None,
+    *,
+    resend: bool = False,
 ) -> list[Mirrored]:
     """Tell a server of versions; a second time changes nothing, and one cut short goes on.
 
-    Each version is verified before. What was deleted here stays there. Two workspaces that mirror
-    the same version at the same moment may make two runs of it.
+    What is gone there, or has another length, is sent again; what is damaged otherwise is not seen
+    unless all is sent again. Each version is verified before. What was deleted here stays there.
+    Two workspaces that mirror the same version at the same moment may make two runs of it.
 
     Args:
         registry: of the workspace.
@@ -62,6 +65,7 @@ def mirror(
         versions: which; none: all.
         names: what things are called there.
         progress: told what is done, how much of it is, and how much there is.
+        resend: send all files, also those that are there.
 
     Raises:
         UsageError: there is no such version.
@@ -76,23 +80,25 @@ def mirror(
         done = []
         for number, entry in enumerate(wanted):
             progress(f"mirroring {entry.version}", number, len(wanted))
-            done.append(_mirror_one(registry, place, entry))
+            done.append(_mirror_one(registry, place, entry, resend))
         tell_what_serves(registry, place)
     return done
 
 
-def _mirror_one(registry: Registry, place: Place, entry: Entry) -> Mirrored:
+def _mirror_one(registry: Registry, place: Place, entry: Entry, resend: bool) -> Mirrored:
     bundle = registry.bundle(entry.version)
     files = _files(registry, bundle)
     provenance, measured = bundle.read_json(PROVENANCE), read_measured(bundle)
     tags = tags_of(entry, provenance, measured)
     run = place.run_of(entry)
     state = _state(files, tags)
-    changed = run.data.tags.get(MIRRORED) != state
-    if changed:
+    news = run.data.tags.get(MIRRORED) != state
+    if news:
         params, metrics = params_of(provenance), metrics_of(measured)
         _tell(place.client, run, params, metrics, tags)
-        _send(place.client, run, files)
+    signatures = {name for name in files if news and name.startswith(SIGNATURES)}
+    changed = _send(place.client, run, files, set(files) if resend else signatures) or news
+    if news:
         place.client.set_tag(run.info.run_id, MIRRORED, state)  # last: all of it is there
     version = place.versions().get(entry.digest)
     if version is None:
@@ -109,8 +115,8 @@ def _files(registry: Registry, bundle: Bundle) -> dict[str, tuple[Path, str]]:
     sums, digest = read_sums(bundle.folder)
     found = {f"{FILES}/{name}": (bundle.folder / name, sha) for name, sha in sums.items()}
     found[f"{FILES}/{SUMS}"] = (bundle.folder / SUMS, digest)
-    for path in signature_files(signatures_of(registry.root, bundle.folder.name)):
-        found[f"{SIGNATURES}/{path.name}"] = (path, file_hash(path))
+    for one in whole_signatures(signatures_of(registry.root, bundle.folder.name)):
+        found[f"{SIGNATURES}/{one.path.name}"] = (one.path, hashlib.sha256(one.data).hexdigest())
     return found
 
 
@@ -144,15 +150,22 @@ def _tell(
         client.set_terminated(id, "FINISHED", at)
 
 
-def _send(client: Any, run: Any, files: Mapping[str, tuple[Path, str]]) -> None:
-    """Send what is not there in its whole length; what it is says its hash when it comes back."""
+def _send(
+    client: Any, run: Any, files: Mapping[str, tuple[Path, str]], again: Collection[str]
+) -> bool:
+    """Send what is not there in its whole length, and these files again; return whether any was.
+
+    What a file there is says its hash when it comes back.
+    """
     id = run.info.run_id
     folders = {PurePosixPath(name).parent.as_posix() for name in files}
     there = {one.path: one.file_size for folder in folders
              for one in client.list_artifacts(id, folder) if not one.is_dir}  # fmt: skip
-    for name, (path, _) in files.items():
-        if there.get(name) != path.stat().st_size or name.startswith(SIGNATURES):
-            client.log_artifact(id, str(path), PurePosixPath(name).parent.as_posix())
+    sent = [name for name, (path, _) in files.items()
+            if name in again or there.get(name) != path.stat().st_size]  # fmt: skip
+    for name in sent:
+        client.log_artifact(id, str(files[name][0]), PurePosixPath(name).parent.as_posix())
+    return bool(sent)
 
 
 def _words(entry: Entry) -> str:

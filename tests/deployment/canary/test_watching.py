@@ -8,6 +8,8 @@ import pytest
 
 from deepfake_lightning.deployment.canary import abort, watch
 from deepfake_lightning.errors import StorageError
+from deepfake_lightning.registry import Registry
+from deepfake_lightning.registry.signing import sign_version
 
 GOOD = {"v1.0.0": 40, "v1.1.0": 20}
 
@@ -59,6 +61,29 @@ def test_it_notices_at_once_that_somebody_ended_it(begun, place, clock):
     last = watch(begun, place, tell=told, clock=clock, sleep=sleep)
     assert (last.verdict, last.end) == ("ended", "other")
     assert (clock() - began).total_seconds() < 3
+
+
+def test_a_champion_without_a_signature_does_not_end_the_watch(
+    begun, place, answer, clock, caplog, make_key, ask_signed
+):
+    private, public = make_key("ada")
+    ask_signed(begun.workspace, public)  # in the middle of a canary
+    slept = []
+
+    def sleep(seconds):
+        if seconds == 1.0:
+            answer(GOOD, bad={"v1.1.0": 15})
+            return
+        slept.append(seconds)
+        clock.pass_minutes(1)
+        if len(slept) == 2:
+            sign_version(Registry(begun.workspace), "v1.0.0", private)
+
+    last = watch(begun, place, tell=Told(), clock=clock, sleep=sleep)
+    assert (last.verdict, begun.record().versions) == ("roll_back", ("v1.0.0",))
+    said = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert len(said) == 2 and all("v1.0.0 is not signed" in one for one in said)
+    assert "registry sign v1.0.0" in said[0]
 
 
 def test_a_log_that_is_away_is_tried_again_and_then_said(begun, tmp_path, clock, caplog):

@@ -61,6 +61,19 @@ def locked(log: PredictionLog) -> Iterator[None]:
         connection.close()
 
 
+def cut_commits(log: PredictionLog) -> list[int]:
+    """Let the next commit be unheard, as of a server that is stopped before it has answered."""
+    cuts = [1]
+
+    @event.listens_for(log._engine, "commit")
+    def cut(connection: Any) -> None:
+        connection.connection.commit()
+        if cuts and cuts.pop():
+            raise OperationalError("COMMIT", {}, Exception("the line was cut"))
+
+    return cuts
+
+
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PredictionLog]:
     """Return a log in a file that waits only briefly for a lock."""
@@ -192,14 +205,7 @@ def test_a_stopped_server_is_waited_for(own_postgresql: Any, request_row: Rows) 
 def test_a_batch_that_was_kept_unheard_is_neither_lost_nor_written_twice(
     log: PredictionLog, request_row: Rows
 ) -> None:
-    cuts = [1]
-
-    @event.listens_for(log._engine, "commit")
-    def cut(connection: Any) -> None:  # as by a server that is stopped before it has answered
-        connection.connection.commit()
-        if cuts and cuts.pop():
-            raise OperationalError("COMMIT", {}, Exception("the line was cut"))
-
+    cuts = cut_commits(log)
     score = replace(request_row(7).items[0], version="v1.1.0", variant="shadow")
     with LogWriter(log, flush_seconds=60, rollup_seconds=None) as writer:
         for number in range(3):
@@ -213,6 +219,26 @@ def test_a_batch_that_was_kept_unheard_is_neither_lost_nor_written_twice(
     assert (log.count(), writer.dropped, gaps_of(log)) == (4, 0, [])
     found = [log.find(f"r0000{number}") for number in range(4)]
     assert [len(row.items) for row in found if row] == [1, 2, 1, 2]
+
+
+def test_shadow_scores_alone_are_not_written_twice_either(
+    log: PredictionLog, request_row: Rows
+) -> None:
+    score = replace(request_row(7).items[0], version="v1.1.0", variant="shadow")
+    with LogWriter(log, flush_seconds=60, rollup_seconds=None) as writer:
+        writer.put_shadow("r00001", score)  # waits for its request, which another process writes
+        assert writer.flush()
+        log.append(request_row(0))
+        log.append(request_row(1))
+        cuts = cut_commits(log)
+        writer.put_shadow("r00000", score)
+        writer.put_shadow("r00002", score)  # before its request
+        assert writer.flush()
+        assert cuts == []
+        writer.put(request_row(2))
+        assert writer.flush()
+    found = [log.find(f"r0000{number}") for number in range(3)]
+    assert [len(row.items) for row in found if row] == [2, 2, 2]
 
 
 def test_who_ends_while_the_database_is_away_is_told(
