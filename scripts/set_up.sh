@@ -8,6 +8,7 @@ STAMP="$VENV/.installed$EXTRAS"
 
 # Waiting threads sleep instead of spinning for the cores that loaders and tests share.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+unset PYTHONDONTWRITEBYTECODE # images set it; each of many processes would compile all anew
 
 if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
   echo "Python 3.11 or newer is needed; set PYTHON to one, e.g. PYTHON=python3.12 bash $0" >&2
@@ -24,7 +25,8 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$wanted" ]; then
     exit 1
   fi
   echo "installing into $VENV (PyTorch with its GPU libraries is most of it) ..."
-  "$VENV/bin/python" -m pip install --disable-pip-version-check -e ".$EXTRAS"
+  # What is imported is compiled then, and most never is.
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-compile -e ".$EXTRAS"
   "$VENV/bin/python" -c 'import deepfake_lightning, torch, lightning'
   printf '%s' "$wanted" >"$STAMP"
 fi

@@ -14,6 +14,5 @@ step "types" "$VENV/bin/mypy"
 if [ $# -eq 0 ]; then
   set -- -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the processes are the parallelism
-  unset PYTHONDONTWRITEBYTECODE # images set it; each of many processes would compile all anew
 fi
 step "tests" "$VENV/bin/pytest" "$@"

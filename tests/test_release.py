@@ -34,6 +34,7 @@ def without(run: Path, split: str) -> None:
     write_manifest(manifest.with_rows(kept), run / "manifest.parquet")
 
 
+@pytest.mark.slow
 def test_without_splits_for_it_there_are_no_verdicts_and_no_figures(
     registry: Registry, run: Path
 ) -> None:

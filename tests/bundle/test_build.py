@@ -326,6 +326,7 @@ def test_a_version_that_is_no_name_is_refused_before_anything_is_done(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_media_that_are_gone_leave_no_bundle(crop_bundle: Any, tmp_path: Path) -> None:
     run = shutil.copytree(crop_bundle.run, tmp_path / "run")
     manifest = read_manifest(run / "manifest.parquet")

@@ -185,6 +185,7 @@ def test_a_bundle_has_the_calibration_beside_its_checkpoint(
     assert "None" not in card and "nan" not in card
 
 
+@pytest.mark.slow
 def test_without_one_a_bundle_has_the_default_fitted_for_it_alone(
     calib_checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_one_that_is_taken_meanwhile_is_passed_over(
     assert result.registered == "v1.1.0"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_registered_keeps_its_checkpoint_and_is_finished_by_hand(
     tmp_path: Path, tiny_flags: Flags, capsys: Any
 ) -> None:

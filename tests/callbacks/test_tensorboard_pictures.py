@@ -38,6 +38,7 @@ def test_no_face_is_logged_unless_asked_for(logged):
     assert logged(TensorBoardPictures()).keys() == PLOTS
 
 
+@pytest.mark.slow
 def test_plots_come_after_each_validation(logged):
     found = logged(TensorBoardPictures(), max_epochs=3, num_sanity_val_steps=1)
     assert {tag: list(steps) for tag, steps in found.items()} == {tag: [2, 4, 6] for tag in PLOTS}

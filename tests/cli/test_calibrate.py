@@ -97,6 +97,7 @@ def test_predict_says_once_what_its_verdicts_mean(calib_checkpoint: Path, capsys
     assert "not make it real" in shown
 
 
+@pytest.mark.slow
 def test_bundle_build_says_whose_calibration_it_has(
     calib_checkpoint: Path, tmp_path: Path, capsys: Any
 ) -> None:

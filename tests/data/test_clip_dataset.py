@@ -75,6 +75,7 @@ def test_draws_are_the_same_for_any_number_of_workers(portrait_clips: Path) -> N
     assert any((a != b).any() for a, b in zip(alone, epoch(0, seed=4), strict=True))
 
 
+@pytest.mark.slow
 def test_frames_are_drawn_from_the_whole_clip(portrait_clips: Path) -> None:
     data = module(portrait_clips, augment=False)
     dataset = data.dataset("train")

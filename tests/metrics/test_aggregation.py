@@ -60,6 +60,7 @@ def test_the_order_of_the_rows_does_not_matter(drawn, random, window):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_million_rows_against_a_loop():
     rng = np.random.default_rng(0)
     n = 1_000_000

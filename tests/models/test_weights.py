@@ -122,6 +122,7 @@ def test_another_architecture_is_refused_and_changes_nothing(tmp_path):
     assert _same(before, backbone)
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_is_said_in_seconds_with_what_works_offline(tmp_path):
     script = (
         "import timm\n"

@@ -70,6 +70,7 @@ def metric(url, name):
     )
 
 
+@pytest.mark.slow
 def test_both_answer_and_their_logs_metrics_and_rows_are_one(two, tmp_path, data):
     sent = ask_until_both_answer(two.url, data, tmp_path)
     assert len(two.children()) == 2
@@ -106,6 +107,7 @@ def test_one_that_is_killed_is_replaced(two, tmp_path, data):
         httpx.get(f"{two.url}/healthz")
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_what_is_under_way(two, tmp_path, data):
     began, answers = [threading.Event() for _ in range(6)], []
 

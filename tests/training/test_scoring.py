@@ -168,6 +168,7 @@ def test_scores_do_not_depend_on_workers_or_batches(trained: Any, tmp_path: Path
     np.testing.assert_allclose(*logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pictures_that_come_later_change_no_split(
     tmp_path: Path, make_faces: Callable[..., Path], write_picture: Any, tiny_flags: Flags
 ) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+import pytest
+
 from deepfake_lightning.data.extraction.worker import Job, extract_one
 from deepfake_lightning.schemas import Extraction, Sampling
 
 
+@pytest.mark.slow
 def test_nothing_of_a_clip_is_kept(portrait_clips: Path, tmp_path: Path) -> None:
     """Decoders are parts of cycles and hold megabytes: those of a hundred clips would add up."""
 

@@ -84,6 +84,7 @@ def test_faces_are_kept_only_where_they_were_asked_for(scored: Callable[..., Sub
     assert again.rows.equals(first.rows)
 
 
+@pytest.mark.slow
 def test_clips_are_encoded_before_faces_are_looked_for(
     frame_bundle: Any, portrait_clips: Path, tmp_path: Path
 ) -> None:

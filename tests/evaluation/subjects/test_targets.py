@@ -310,6 +310,7 @@ def test_attributes_that_cannot_be_joined(
 # What is scored
 
 
+@pytest.mark.slow
 def test_all_names_of_a_detector_give_its_scores(
     trained: Any, crop_bundle: Any, place: Workspace, tmp_path: Path
 ) -> None:
