@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.processes.cores import available_cores
+from deepfake_lightning.processes.variables import variables
 
 ADDRESS = "RAY_ADDRESS"
 OWN = "local"
@@ -102,7 +103,7 @@ def _own(cores: int) -> Iterator[Cluster]:
             )
         _tokens.append(secrets.token_hex(32))
     private = {**_LOOPBACK, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _tokens[0]}
-    with _temporary() as folder, _environment(private, over=True), _connected(
+    with _temporary() as folder, variables(private), _connected(
         OWN, num_cpus=cores, include_dashboard=False, object_store_memory=_STORE_BYTES,
         _temp_dir=folder,
     ):  # fmt: skip
@@ -140,7 +141,8 @@ def _check_reachable(address: str) -> None:
 @contextmanager
 def _connected(address: str, **options: Any) -> Iterator[Any]:
     """Connect, and disconnect; a connection that is there already is used, and kept."""
-    with _environment(_QUIET):
+    quiet = {name: value for name, value in _QUIET.items() if name not in os.environ}
+    with variables(quiet):
         import ray
 
         if ray.is_initialized():
@@ -184,21 +186,6 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _environment(values: dict[str, str], *, over: bool = False) -> Iterator[None]:
-    """Set variables for this and the processes it starts; what the user has set stays, or not."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update({n: value for n, value in values.items() if over or before[n] is None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

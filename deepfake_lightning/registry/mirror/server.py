@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepfake_lightning.errors import MirrorError, UsageError
+from deepfake_lightning.processes import variables
 from deepfake_lightning.registry.mirror.address import (
     PASSWORD_VARIABLE,
     URI_VARIABLE,
@@ -64,7 +65,7 @@ def open_server(given: str | None) -> Iterator[Server]:
         MirrorError: the server is away, or refuses.
     """
     address = _address(given)
-    with _environment(address):
+    with variables(_variables(address)):
         mlflow = _library()
         try:
             yield Server(address.uri, mlflow.MlflowClient(address.uri, address.uri))
@@ -97,23 +98,14 @@ def _library() -> Any:
     return mlflow
 
 
-@contextmanager
-def _environment(address: Address) -> Iterator[None]:
+def _variables(address: Address) -> dict[str, str]:
+    """Return what MLflow's client reads from the environment."""
     own = {name: value for name, value in _OWN.items() if name not in os.environ}
     if address.user is not None:
         own[USER_VARIABLE] = address.user
     if address.password is not None:
         own[PASSWORD_VARIABLE] = address.password
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return own
 
 
 def _fault(address: Address, error: Exception) -> MirrorError:
