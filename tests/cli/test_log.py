@@ -64,7 +64,7 @@ def test_show_is_requests_by_day_and_version(place: Path, capsys: Any) -> None:
     assert "lost, at least: 7 requests and scores" in said and "7, disk full" in said
     assert (NOW - timedelta(days=100)).date().isoformat() + " to " + today in said
     old = f"{(NOW - timedelta(days=100)).date().isoformat()} v1.0.0 2"
-    assert old not in said and old in shown(capsys, "show", "--days", "101")
+    assert old not in said and old in shown(capsys, "show", "--days", "103")
 
 
 def test_show_as_json(place: Path, capsys: Any) -> None:
@@ -110,7 +110,7 @@ def test_prune_says_what_it_would_remove_and_needs_a_yes(place: Path, capsys: An
     assert "removed 2 requests" in shown(capsys, "prune", "--days", "90", "--yes", "true")
     with PredictionLog(place) as log:
         assert log.count() == 4
-    said = shown(capsys, "show", "--days", "101")  # their sums are kept
+    said = shown(capsys, "show", "--days", "103")  # their sums are kept
     assert f"{(NOW - timedelta(days=100)).date().isoformat()} v1.0.0 2" in said
     args = ("prune", "--days", "90", "--rollup_days", "95", "--yes", "true")
     assert "removed 2 sums" in shown(capsys, *args)
