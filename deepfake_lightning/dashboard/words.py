@@ -43,7 +43,7 @@ def rate(value: float | None) -> str:
 
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number."""
-    return NONE if value is None else f"{value:.{digits}f}"
+    return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def long(seconds: float | None) -> str:

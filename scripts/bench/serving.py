@@ -64,7 +64,7 @@ def main() -> None:
                 results[f"throughput_{processes}"] = _throughput(big, picture, plan, processes)
         if "batches" in args.parts:
             print(f"\n{BIG}, 16 connections, one process, by faces in a run of the network")
-            results["batches"] = _table(batch_sizes(big, picture, plan))
+            results["batches"] = _table(batch_sizes(big, picture, plan), "bare engine")
         if "overhead" in args.parts:
             results["overhead"] = _overhead(tiny, picture, plan)
         if "log" in args.parts:

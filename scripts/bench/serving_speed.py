@@ -94,14 +94,15 @@ def throughput(
 
 
 def batch_sizes(bundle: Path, picture: Path, plan: Plan) -> dict[str, Turns]:
-    """Return turns at 16 connections of servers whose network is shown 1, 2, 4 or 8 faces."""
+    """Return turns of the bare engine, and at 16 connections of servers by faces in a run."""
     with ExitStack() as stack:
-        cases = {
+        bare = stack.enter_context(bare_engines(bundle, picture, plan.cores))
+        cases = {"bare engine": lambda: _bare(bare, plan.seconds)} | {
             f"{size} a run": _loading(
                 _server(stack, plan, bundle, program=(str(OTHERWISE), "--faces-a-run", str(size))),
                 picture, 16, plan,
             )
-            for size in (1, 2, 4, 8)
+            for size in (1, 4, 8, 16)
         }  # fmt: skip
         return _in_turns(cases, plan)
 

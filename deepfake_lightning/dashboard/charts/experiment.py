@@ -20,7 +20,7 @@ def difference(path: Sequence[Point], margin: float, *, percent: bool) -> go.Fig
     """
     factor = 100.0 if percent else 1.0
     unit = "points of percent" if percent else "units of the metric"
-    figure = blank("labels", f"challenger less control, {unit}", legend=False, height=280)
+    figure = blank("labels", f"challenger less control,<br>{unit}", legend=False, height=280)
     labels = [one.labels for one in path]
     for values, fill in (
         ([one.high for one in path], None),

@@ -89,7 +89,7 @@ def _test(view: View, found: ExperimentDecision | None) -> Component:
         parts.append(html.P(found.outcome))
     parts += [html.P(one, className="tone-bad edge") for one in found.alarms]
     rows = [
-        [one.version, percent(one.share, 0), f"{one.requests:,}", percent(one.errors, 2),
+        [one.version, percent(one.share, 0), number(one.answered, 0), percent(one.errors, 2),
          ms(one.p95_ms), f"{one.fakes:,} / {one.reals:,}", number(one.value, 3)]
         for one in found.arms
     ]  # fmt: skip

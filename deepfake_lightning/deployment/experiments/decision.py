@@ -43,6 +43,11 @@ class ArmFigures:
     on_reals: float | None
     value: float | None
 
+    @property
+    def answered(self) -> int | None:
+        """The requests; None before a minute is over, when there are labels already."""
+        return self.requests if self.requests or not self.fakes + self.reals else None
+
 
 @dataclass(frozen=True)
 class Point:

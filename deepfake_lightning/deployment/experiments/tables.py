@@ -12,6 +12,7 @@ from deepfake_lightning.deployment.experiments.words import amount, duration, in
 
 Rows = tuple[list[str], list[list[str]]]
 _NONE = "-"
+_LEAST_P = 1e-9  # below it, no figure says more
 
 
 def arm_rows(found: ExperimentDecision) -> Rows:
@@ -19,7 +20,7 @@ def arm_rows(found: ExperimentDecision) -> Rows:
     heads = ["version", "share", "answered", "labels fake/real", "on fakes", "on reals", "value"]
     correct = found.experiment.policy.metric == "correct"
     return heads, [
-        [one.version, _share(found, one), f"{one.requests:,}", f"{one.fakes:,} / {one.reals:,}",
+        [one.version, _share(found, one), _answered(one), f"{one.fakes:,} / {one.reals:,}",
          *(_value(value, correct) for value in (one.on_fakes, one.on_reals, one.value))]
         for one in found.arms
     ]  # fmt: skip
@@ -92,6 +93,10 @@ def _share(found: ExperimentDecision, one: ArmFigures) -> str:
     return "shadow" if shadow else share_of(one.share)
 
 
+def _answered(one: ArmFigures) -> str:
+    return _NONE if one.answered is None else f"{one.answered:,}"
+
+
 def _value(value: float | None, correct: bool) -> str:
     if value is None:
         return "undefined"
@@ -103,4 +108,6 @@ def _percent(value: float | None) -> str:
 
 
 def _chance(p: float) -> str:
+    if p < _LEAST_P:
+        return f"<{_LEAST_P:.0e}"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
