@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from deepfake_lightning.metrics.aggregation import KeyArray
 from deepfake_lightning.metrics.bootstrap import summary_draws
@@ -149,9 +149,8 @@ def _of_draws(
         return (low, high, p) if one.name != "log_loss" else (one.difference, one.difference, p)
     # The variance of resamples of G groups is (G - 1) / G of what it stands for.
     error = float(spread.std(ddof=1)) * float(np.sqrt(groups / (groups - 1)))
-    reference = student(groups - 1)
-    reach = error * float(reference.ppf((1 + level) / 2))
-    p = float(2 * reference.sf(abs(one.difference) / error))
+    reach = error * float(stdtrit(groups - 1, (1 + level) / 2))
+    p = float(2 * stdtr(groups - 1, -abs(one.difference) / error))
     return one.difference - reach, one.difference + reach, p
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats takes every command half a second
 
 from deepfake_lightning.metrics.aggregation import KeyArray
 from deepfake_lightning.metrics.checks import (
@@ -90,9 +89,9 @@ def delong(
         pairs = max(independent_pairs(fake, number), 1)
         low, high, p = (0.0, 0.0, 1.0) if same else sign_test(difference, pairs, level)
         return PairedAUC(first, second, difference, 0.0, low, high, p)
-    reference = norm if own else student(len(np.unique(number)) - 1)
-    reach = error * float(reference.ppf((1 + level) / 2))
-    p = float(2 * reference.sf(abs(difference) / error))
+    freedom = np.inf if own else len(np.unique(number)) - 1  # infinite: the normal distribution
+    reach = error * float(stdtrit(freedom, (1 + level) / 2))
+    p = float(2 * stdtr(freedom, -abs(difference) / error))
     low, high = max(difference - reach, -1.0), min(difference + reach, 1.0)
     return PairedAUC(first, second, difference, error, low, high, p)
 
@@ -109,6 +108,8 @@ def structural_components(
     values: Float64Array, fake: BoolArray
 ) -> tuple[Float64Array, Float64Array]:
     """Share of fakes above each real [reals], and of reals below each fake [fakes]; ties half."""
+    from scipy.stats import rankdata
+
     reals, fakes = values[~fake], values[fake]
     ranks = rankdata(values)
     of_reals = 1 - (ranks[~fake] - rankdata(reals)) / fakes.size

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist, squareform
-from scipy.stats import ks_2samp
 
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.metrics.checks import Float64Array, FloatArray, check_finite
@@ -62,6 +60,8 @@ def kolmogorov_smirnov(first: FloatArray, second: FloatArray) -> Difference:
     Raises:
         DataError: values that are not finite, or none.
     """
+    from scipy.stats import ks_2samp
+
     one, other = _sample(first, "first"), _sample(second, "second")
     found = ks_2samp(one, other, method="asymp")
     return Difference(float(found.statistic), float(found.pvalue))
@@ -116,6 +116,8 @@ def maximum_mean_discrepancy(
     Raises:
         DataError: values that are not finite, fewer than two vectors, or of other widths.
     """
+    from scipy.spatial.distance import pdist, squareform
+
     both, size = _vectors(first, second)
     squared = pdist(both, "sqeuclidean")
     scale = float(np.median(squared)) or 1.0

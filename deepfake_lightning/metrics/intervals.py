@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from deepfake_lightning.metrics.aggregation import KeyArray
 from deepfake_lightning.metrics.bootstrap import summary_draws
@@ -98,7 +98,7 @@ def _ends(
     if np.ptp(drawn) < SAME:
         return value, value
     error = standard_error(drawn, groups)
-    reach = float(student.ppf((1 + level) / 2, groups - 1)) * error
+    reach = float(stdtrit(groups - 1, (1 + level) / 2)) * error
     if name == "log_loss":
         factor = float(np.exp(reach / value))
         return value / factor, value * factor

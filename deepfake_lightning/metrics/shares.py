@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from deepfake_lightning.errors import DataError
 from deepfake_lightning.metrics.aggregation import KeyArray
@@ -105,9 +104,9 @@ def share_ends(value: float, error: float, groups: int, level: float) -> tuple[f
         groups: G, at least 2.
         level: of the interval.
     """
-    wider = student.ppf((1 + level) / 2, groups - 1) / norm.ppf((1 + level) / 2)
+    wider = stdtrit(groups - 1, (1 + level) / 2) / ndtri((1 + level) / 2)
     items = value * (1 - value) / (error * wider) ** 2
     hits, misses = value * items, (1 - value) * items
-    low = beta.ppf((1 - level) / 2, hits, misses + 1) if hits > 0 else 0.0
-    high = beta.ppf((1 + level) / 2, hits + 1, misses) if misses > 0 else 1.0
+    low = betaincinv(hits, misses + 1, (1 - level) / 2) if hits > 0 else 0.0
+    high = betaincinv(hits + 1, misses, (1 + level) / 2) if misses > 0 else 1.0
     return float(low), float(high)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import brentq
 
 from deepfake_lightning.metrics.checks import FloatArray, IntArray, check_pairs, sigmoid
 
@@ -47,4 +46,6 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> float | None:
         return TEMPERATURES[0]
     if slope(high) >= 0:
         return TEMPERATURES[1]
+    from scipy.optimize import brentq  # few that import this fit anything
+
     return math.exp(brentq(slope, low, high, xtol=1e-12))

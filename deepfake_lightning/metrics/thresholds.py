@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from deepfake_lightning.errors import DataError, UsageError
 from deepfake_lightning.metrics.checks import FloatArray, check_finite, check_share
@@ -57,7 +57,7 @@ def confident_threshold(real_scores: FloatArray, max_fpr: float, confidence: flo
     check_share(confidence, "the confidence")
     scores = _enough(real_scores, "real", max_fpr, "confidence", confidence)
     at_most = np.arange(math.floor(scores.size * max_fpr) + 1)
-    holds = binom.cdf(at_most, scores.size, max_fpr) <= _risk(confidence)
+    holds = bdtr(at_most, scores.size, max_fpr) <= _risk(confidence)
     above = max(int(np.count_nonzero(holds)) - 1, 0)
     return float(np.nextafter(scores[scores.size - 1 - above], np.inf))
 

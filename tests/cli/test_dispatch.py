@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,22 @@ def test_light_commands_import_nothing_heavy(args: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_of_every_hour_import_nothing_that_they_do_not_need(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom deepfake_lightning.cli import main\n"
+        "for args in (['alerts', 'list'], ['abtest', 'status'], ['feedback', 'list'],\n"
+        "             ['log', 'show'], ['registry', 'list'], ['deploy', 'status']):\n"
+        "    main(args)\n"
+        "heavy = {'torch', 'lightning', 'scipy.stats', 'scipy.optimize', 'sklearn'}\n"
+        "sys.exit(f'imported {found}' if (found := heavy & set(sys.modules)) else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 

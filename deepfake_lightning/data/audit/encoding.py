@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 FloatArray = NDArray[np.float64]
 _MOST_WORDS, _FEWEST_OF_A_WORD = 20, 5
@@ -28,7 +27,7 @@ def encoded(values: pd.Series, scale: str) -> FloatArray:
     if len(distinct) > 1:
         known = np.where(there, numbers, np.median(numbers[there]))
         known = np.log(np.maximum(known, 1e-6)) if scale == "log" else known
-        parts.append(StandardScaler().fit_transform(known[:, None]))
+        parts.append(_standardised(known[:, None]))
         if 2 < len(distinct) <= _FEW_VALUES:
             parts.append(_one_hot(pd.Series(numbers).astype("string").fillna("none")))
     return np.hstack(parts)
@@ -43,4 +42,10 @@ def _one_hot(words: pd.Series) -> FloatArray:
     if table.shape[1] < 2:
         return np.empty((len(words), 0))
     table = table.iloc[:, 1:] if table.shape[1] == 2 else table
-    return np.asarray(StandardScaler().fit_transform(table.to_numpy()), np.float64)
+    return _standardised(table.to_numpy())
+
+
+def _standardised(columns: FloatArray) -> FloatArray:
+    from sklearn.preprocessing import StandardScaler  # a second that other commands do without
+
+    return np.asarray(StandardScaler().fit_transform(columns), np.float64)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from deepfake_lightning.metrics import auroc, holm, summary_draws
 
@@ -59,5 +59,5 @@ def grouped_auc(
     reals = len(labels) - fakes
     se = max(float(defined.std()), ((len(labels) + 1) / (12 * fakes * reals)) ** 0.5)
     count = len(np.unique(groups))
-    p = float(student.sf((auc - against) / se, df=max(count - 1, 1)))
+    p = float(stdtr(max(count - 1, 1), (against - auc) / se))
     return Interval(auc, float(low), float(high), p)

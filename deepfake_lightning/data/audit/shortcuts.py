@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 
 from deepfake_lightning.data.audit.encoding import encoded
 from deepfake_lightning.data.audit.findings import FeatureResult, Finding
@@ -56,6 +54,8 @@ def probe(
         the joint result and then each statistic's, the strongest first (empty where there are too
         few items or groups), and the names of statistics that do not vary.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     chosen = _some_groups(groups, seed)
     table, labels, groups = table.iloc[chosen], labels[chosen], groups[chosen]
     columns = {name: encoded(table[name], FEATURES[name].scale) for name in table.columns}
@@ -142,6 +142,8 @@ def _cross_validated(
     block: FloatArray, labels: IntArray, parts: list[tuple[IntArray, IntArray]]
 ) -> FloatArray:
     """Return log-odds [N] of models that have not seen the item's group."""
+    from sklearn.linear_model import LogisticRegression  # its imports take a second
+
     scores = np.zeros(len(labels))
     for train, test in parts:
         if len(np.unique(labels[train])) == 2:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from deepfake_lightning.evaluation.comparison.items import CommonItems
 from deepfake_lightning.metrics import sigmoid
@@ -83,6 +82,8 @@ def disagreements(
 
 def placed(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of items that score lower, ties half, float64 [S, N] of [S, N] scores."""
+    from scipy.stats import rankdata
+
     return np.asarray((rankdata(scores, axis=1) - 0.5) / scores.shape[1], dtype=np.float64)
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch import nn
 
 from deepfake_lightning.evaluation.explanation.heat import HeatMaps
@@ -92,6 +91,8 @@ def _shuffle(tensor: nn.Parameter, generator: torch.Generator) -> None:
 
 def rank_correlation(a: Floats, b: Floats) -> float | None:
     """Return Spearman's correlation of two maps, in [-1, 1]; None where one is constant."""
+    from scipy.stats import spearmanr
+
     if np.ptp(a) == 0 or np.ptp(b) == 0 or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
     return float(spearmanr(a.ravel(), b.ravel()).statistic)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from deepfake_lightning.monitoring.alerts.policy import AlertRule
 from deepfake_lightning.monitoring.alerts.situation import MINUTE_US, Finding, Measurement
@@ -40,7 +40,7 @@ def finding_of(rule: AlertRule, value: float, *, certain: bool) -> Finding:
 
 def share_low(hits: int, number: int) -> float:
     """Return the lower end of the 95 % interval of a share (Clopper & Pearson 1934)."""
-    return float(beta.ppf((1 - _LEVEL) / 2, hits, number - hits + 1)) if hits else 0.0
+    return float(betaincinv(hits, number - hits + 1, (1 - _LEVEL) / 2)) if hits else 0.0
 
 
 def measure_errors(rule: AlertRule, source: Source) -> list[Measurement]:
