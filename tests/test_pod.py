@@ -26,6 +26,7 @@ import pytest
 
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.registry import Registry, Wish, register_bundle
+from deepfake_lightning.registry.record import Source
 from deepfake_lightning.storage import Workspace, write_json
 from tests.test_deploy import DOCKERFILE, PODS, ROOT, _container, _image
 
@@ -94,9 +95,12 @@ def _source(folder: Path) -> str:
 
 @pytest.fixture
 def workspace(tmp_path, crop_bundle):
-    """Return a workspace that is the pod's user's, with a version in production."""
+    """Return a workspace of the pod's user, with a version in production and its training."""
     workspace = Workspace(tmp_path / "mlops")
-    register_bundle(Registry(workspace), crop_bundle.folder, Wish("v1.0.0"))
+    run = crop_bundle.run
+    shutil.copytree(run, workspace.runs / run.parent.name / run.name)
+    wish = Wish("v1.0.0", source=Source(experiment=run.parent.name, run=run.name))
+    register_bundle(Registry(workspace), crop_bundle.folder, wish)
     serving = [{"version": "v1.0.0", "share": 1.0}]
     write_json(workspace.environments / "production.json",
                {"schema": 1, "serving": serving, "shadow": []})  # fmt: skip

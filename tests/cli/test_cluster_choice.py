@@ -70,7 +70,7 @@ class Command:
 
     def assert_gone(self) -> None:
         """Check that none of its processes is left."""
-        end = time.monotonic() + 60  # Ray's agents look now and then
+        end = time.monotonic() + 90  # Ray's agents try to reach its head for 60 s
         while left := self.processes():
             assert time.monotonic() < end, left
             time.sleep(0.1)

@@ -165,7 +165,8 @@ def test_a_killed_server_takes_its_ray_along(tmp_path, crop_bundle, start_serve)
                          "ray")  # fmt: skip
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait()
-    server.seconds_until_gone(at_most=60)  # Ray's agents look now and then
+    until(lambda: all("Agent" in line for line in server.all_processes().values()), 20)
+    server.seconds_until_gone(at_most=90)  # Ray's agents try to reach its head for 60 s
 
 
 def own_address() -> str:
