@@ -24,6 +24,7 @@ from deepfake_lightning.tuning.sweep import Sweep
 
 _ATTEMPTS = 2  # what kills its process twice is not tried a third time
 _NAMELESS_SECONDS = 60.0
+_HURRIED_SECONDS = 5.0
 
 
 @contextmanager
@@ -117,6 +118,11 @@ class Desk:
         """Fail the trials of workers that are gone, and put their values in line again, once."""
         with self._alone():
             self._take_up_lost()
+
+    def hurry(self) -> None:
+        """Wait no more than seconds for a database that is away: somebody waits for the end."""
+        if isinstance(self.storage, PatientStorage):
+            self.storage.patience = min(self.storage.patience, _HURRIED_SECONDS)
 
     def _alone(self) -> AbstractContextManager[None]:
         return sole(self.storage, self.folder, self.sweep.study)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     OperationalError,
+    PendingRollbackError,
     ProgrammingError,
     SQLAlchemyError,
 )
@@ -163,6 +164,8 @@ def _is_of_two(error: Exception) -> bool:
 def _fault_of(error: Exception) -> str | None:
     """Return in a line why a database is away; None where the error is another."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, PendingRollbackError):  # Optuna has asked again, on a line that was cut
+        cause = cause.__context__
     passing = isinstance(cause, OperationalError | InterfaceError | NoConnection)
     if not passing and not (isinstance(cause, DBAPIError) and cause.connection_invalidated):
         return None

@@ -107,6 +107,7 @@ def _needed(sweep: Sweep, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _search(desk: Desk, crew: Crew, progress: Progress) -> str:
     """Run workers until all trials are done; return how it ended."""
+    trials: Sequence[optuna.trial.FrozenTrial] = ()
     try:
         with _sigterm_as_ctrl_c():
             while True:
@@ -124,7 +125,8 @@ def _search(desk: Desk, crew: Crew, progress: Progress) -> str:
                     return "finished"
                 time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
-        progress("ending: each worker stops after its batch", records_of(desk.trials()))
+        desk.hurry()
+        progress("ending: each worker stops after its batch", records_of(trials))
         return "interrupted"
     finally:
         with suppress(KeyboardInterrupt):  # a second one: no more patience

@@ -17,10 +17,12 @@ import pytest
 import yaml
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
+from sqlalchemy import event
 
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.tuning.claiming import Desk, present, sole
-from deepfake_lightning.tuning.database import PATIENCE_SECONDS, logger
+from deepfake_lightning.tuning.database import PATIENCE_SECONDS, PatientStorage, logger
+from deepfake_lightning.tuning.run import _search
 from deepfake_lightning.tuning.study import open_storage, open_study
 from deepfake_lightning.tuning.sweep import Sweep
 from tests.postgresql_server import PASSWORD
@@ -101,6 +103,48 @@ def test_a_database_that_comes_back_has_all_and_one_that_does_not_is_told(
     own_postgresql.start()
     again = desk_of(sweep, tmp_path / "1")
     assert [one.value for one in again.trials()] == [0.5, 0.4]
+
+
+def test_a_question_that_is_cut_in_the_middle_is_asked_again(
+    make_sweep: Make, own_postgresql: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Optuna itself asks another way then, within the transaction that is over."""
+    desk = desk_of(make_sweep(storage=own_postgresql.database()), tmp_path)
+    desk.study.add_trial(create_trial(params={"model.lr": 0.01}, distributions=WITHIN, value=0.5))
+    monkeypatch.setattr(logger, "handlers", [Start(own_postgresql)])
+    cut: list[str] = []
+
+    def stop(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM trial_params" in statement and not cut:
+            cut.append(statement)
+            own_postgresql.stop()
+
+    assert isinstance(desk.storage, PatientStorage)
+    event.listen(desk.storage.engine, "before_cursor_execute", stop)
+    assert [one.value for one in desk.trials()] == [0.5]
+    assert cut
+
+
+def test_who_is_interrupted_waits_no_more_for_a_database(
+    make_sweep: Make, own_postgresql: Any, tmp_path: Path
+) -> None:
+    desk = desk_of(make_sweep(storage=own_postgresql.database()), tmp_path)
+
+    class Interrupted:
+        has_ended = False
+
+        def look(self) -> None:
+            own_postgresql.stop()
+            raise KeyboardInterrupt
+
+        def end(self) -> None:
+            self.has_ended = True
+
+    crew: Any = Interrupted()
+    began = time.monotonic()
+    with pytest.raises(StorageError, match="is away"):
+        _search(desk, crew, lambda what, trials: None)
+    assert crew.has_ended and time.monotonic() - began < PATIENCE_SECONDS / 10
 
 
 @pytest.mark.slow
