@@ -329,6 +329,27 @@ def lock(path: Path, timeout: float = 60.0) -> Iterator[None]:
         guard.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether somebody holds :func:`lock` of ``path`` now; nothing is made or changed.
+
+    Raises:
+        StorageError: it cannot be told.
+    """
+    try:
+        with Path(f"{path}.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise StorageError(
+            f"whether {path} is locked cannot be told: {error.strerror or error}",
+            next_step="fix permissions there, then run the command again",
+        ) from error
+    return False
+
+
 def new_folder(parent: Path, name: str) -> Path:
     """Create ``parent/name``, or ``parent/name_2``, ``_3``, ... where it exists.
 

@@ -31,7 +31,7 @@ _DOES = {
 
 def look_record(found: Look) -> dict[str, Any]:
     """Return what was found as plain JSON types; no item's media or people."""
-    going = found.unfinished
+    going, at_work = found.unfinished, found.at_work
     return {
         "schema": 1,
         "trigger": found.trigger.to_dict(),
@@ -40,7 +40,9 @@ def look_record(found: Look) -> dict[str, Any]:
         "counts": found.new.counts(),
         "left_out": dict(found.new.left_out),
         "held": [one.client for one in _held(found)],
-        "goes_on_with": None if going is None else going.number,
+        "goes_on_with": None if going is None or going == at_work else going.number,
+        "busy": found.busy,
+        "at_work": None if at_work is None else {"loop": at_work.number, "step": at_work.at_step},
     }
 
 
@@ -59,7 +61,9 @@ def print_look(console: Console, found: Look, setting: Setting) -> None:
     console.print(_causes(found))
     say(console, list(_data(found)))
     say(console, ["the steps would be:", *_planned(found, setting)])
-    if found.trigger.fires or found.unfinished:
+    if found.busy:
+        say(console, ["next: wait for it to end; one retraining at a time works in a workspace"])
+    elif found.trigger.fires or found.unfinished:
         say(console, [f"next: deepfake-lightning retrain --env {setting.environment}"])
     else:
         say(console, [f"in any case: deepfake-lightning retrain --env {setting.environment} "
@@ -115,6 +119,8 @@ def print_loop(console: Console, loop: LoopRecord, setting: Setting) -> None:
 def _headline(found: Look, setting: Setting) -> str:
     trigger, going = found.trigger, found.unfinished
     what = f"{setting.environment} serves {found.base.version}"
+    if found.busy:
+        return f"{what}; {_at_work(found.at_work, setting)}"
     if going is not None and going.outcome is None:
         return f"{what}; loop {going.number} was interrupted, and is gone on with"
     if trigger.waits is not None:
@@ -129,6 +135,14 @@ def _headline(found: Look, setting: Setting) -> str:
     if not found.new.items:
         return f"{what}; there is a cause to train it again, and nothing new to learn from"
     return f"{what}; it is to be trained again"
+
+
+def _at_work(loop: LoopRecord | None, setting: Setting) -> str:
+    if loop is None:
+        return "another retraining is at work in this workspace"
+    of = "" if loop.environment == setting.environment else f" of {loop.environment}"
+    at = "" if loop.at_step is None else f", at the step {loop.at_step}"
+    return f"loop {loop.number}{of} is at work{at}"
 
 
 def _causes(found: Look) -> Table:
@@ -193,6 +207,10 @@ def _results(step: str, result: Mapping[str, Any]) -> Iterator[str]:
     elif step == "merge":
         for what, name in (("train", "to train on"), ("slice", "in the new slice")):
             yield f"{sum(result[what].values()):,} {name}"
+        for what, name in (("relabelled", "known ones got another label"),
+                           ("withdrawn", "known ones whose labels are not believed any more went")):
+            if result.get(what):
+                yield f"{result[what]:,} {name}"
         yield from (f"{number:,} {reason}" for reason, number in result["left_out"].items())
     elif step == "train":
         score = result["best_score"]

@@ -14,7 +14,9 @@ from deepfake_lightning.bundle.runs import checkpoint_with
 from deepfake_lightning.deployment.environment import Environment, main_version
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.registry import Entry, Registry
+from deepfake_lightning.retraining.new_items import ITEM, REQUESTS
 from deepfake_lightning.retraining.policy import RetrainPolicy
+from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.schemas import Manifest, read_manifest
 from deepfake_lightning.storage import RUN_CONFIG, RUN_MANIFEST, RUN_RECORD, Workspace
 
@@ -29,7 +31,8 @@ class Base:
         config: what its training was asked for, as ``fit`` takes it.
         manifest: the data that new items are added to, with their splits.
         checkpoint: what the version was made of; None where it is gone.
-        trained_us: when its training began, microseconds since 1970, UTC.
+        began_us: when its training began, or the loop that it came of: what came later is not in
+            its data. Microseconds since 1970, UTC.
     """
 
     entry: Entry
@@ -37,7 +40,7 @@ class Base:
     config: dict[str, Any]
     manifest: Manifest
     checkpoint: Path | None
-    trained_us: int
+    began_us: int
 
     @property
     def version(self) -> str:
@@ -53,6 +56,13 @@ class Base:
         """Return the files of the data, resolved."""
         paths = self.manifest.rows["path"].drop_duplicates()
         return frozenset((self.manifest.root / path).resolve() for path in paths)
+
+    def learnt(self) -> dict[str, int]:
+        """Return the requests whose media are trained on: id -> the label they have there."""
+        rows = self.manifest.rows
+        own = rows[(rows["split"] == "train") & (rows["dataset"] == REQUESTS)]
+        labels = own.drop_duplicates("video_id").set_index("video_id")["label"]
+        return {name.removeprefix(ITEM): int(label) for name, label in labels.items()}
 
 
 def serving(workspace: Workspace, environment: str) -> str:
@@ -77,6 +87,7 @@ def base_of(workspace: Workspace, version: str, policy: RetrainPolicy) -> Base:
     Raises:
         UsageError: there is no such version, or its training is not in this workspace.
         TableError: its manifest, or the policy's, is wrong.
+        DataError: the record of a loop is damaged.
     """
     registry = Registry(workspace)
     entry = registry.get(version)
@@ -91,10 +102,13 @@ def base_of(workspace: Workspace, version: str, policy: RetrainPolicy) -> Base:
     config = yaml.safe_load((run / RUN_CONFIG).read_text("utf-8")) or {}
     path = Path(policy.base) if policy.base is not None else run / RUN_MANIFEST
     return Base(entry, run, config, read_manifest(path), checkpoint_with(run, entry.checkpoint),
-                _trained_us(run, entry))  # fmt: skip
+                _began_us(workspace, run, entry))  # fmt: skip
 
 
-def _trained_us(run: Path, entry: Entry) -> int:
+def _began_us(workspace: Workspace, run: Path, entry: Entry) -> int:
+    for loop in Loops(workspace).all():
+        if loop.version == entry.version:
+            return loop.started_us
     at = entry.registration.registered
     record = run / RUN_RECORD
     if record.is_file():

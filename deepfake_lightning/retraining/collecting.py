@@ -1,10 +1,13 @@
 """New labelled media for a training: from requests whose media are kept, and from dropped files.
 
 Everything that is not in the training data yet is collected, not only what came since the latest
-loop: what a loop that came to nothing has used is not lost. Media of requests are linked, or copied
-where they cannot be, into the loop's own folder, under the ids of their requests, so that
-:mod:`~deepfake_lightning.retraining.erasing` finds them. Dropped files are copied: a link would
-change when they came, as :mod:`~deepfake_lightning.retraining.dropped` sees it.
+loop: what a loop that came to nothing has used is not lost. What is trained on already and has
+another label by now is told, so that the data are put right.
+
+Media of requests are linked, or copied where they cannot be, into the loop's own folder, under the
+ids of their requests, so that :mod:`~deepfake_lightning.retraining.erasing` finds them. Dropped
+files are copied: a link would change when they came, as
+:mod:`~deepfake_lightning.retraining.dropped` sees it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from deepfake_lightning.errors import StorageError
@@ -22,7 +25,7 @@ from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.review import media_folder
 from deepfake_lightning.monitoring.review.media_files import media_in
 from deepfake_lightning.retraining.dropped import DroppedFile, dropped_files, key_of
-from deepfake_lightning.retraining.labelled import LabelledRequest, read_labelled
+from deepfake_lightning.retraining.labelled import Labelled, LabelledRequest, read_labelled
 from deepfake_lightning.retraining.new_items import NewItem, NewItems
 from deepfake_lightning.retraining.policy import Kind, RetrainPolicy
 from deepfake_lightning.storage import Workspace
@@ -38,6 +41,7 @@ def find_new(
     *,
     files_since_us: int,
     known_files: Callable[[], Collection[Path]] = frozenset,
+    learnt: Mapping[str, int] | None = None,
     group_pattern: str | None = None,
 ) -> NewItems:
     """Return what there is to train on; nothing is copied.
@@ -49,6 +53,7 @@ def find_new(
         policy: what is taken, and whose labels count.
         files_since_us: files that came before are in the training data, or were not to be.
         known_files: gives the files of the training data, resolved.
+        learnt: requests that are trained on already, and their labels there.
         group_pattern: of the training, for names of files.
 
     Raises:
@@ -56,12 +61,17 @@ def find_new(
     """
     left_out: Counter[str] = Counter()
     labelled, found = None, list[NewItem]()
+    corrected: dict[str, int | None] = {}
     if log is not None:
         labelled = read_labelled(log, environment, policy.checks)
         left_out.update(labelled.left_out)
+        corrected = _corrected(labelled, learnt or {})
         kept = media_in(media_folder(workspace, log))
         windows = _drifted(log, environment)
         for one in labelled.requests:
+            if one.request_id in (learnt or {}):
+                left_out["trained on already"] += one.request_id not in corrected
+                continue
             if one.request_id not in kept:
                 left_out["labelled, and their media are not kept"] += 1
                 continue
@@ -72,7 +82,14 @@ def find_new(
     files, reasons = dropped_files(workspace, files_since_us, known_files, group_pattern)
     left_out.update(reasons)
     found += [_of_file(one) for one in files]
-    return NewItems(_chosen(found, policy, left_out), dict(left_out), labelled)
+    return NewItems(_chosen(found, policy, left_out), dict(+left_out), labelled, corrected)
+
+
+def _corrected(labelled: Labelled, learnt: Mapping[str, int]) -> dict[str, int | None]:
+    """Return what is trained on with a label that is not its own (any more)."""
+    now: dict[str, int | None] = {one.request_id: one.label for one in labelled.requests}
+    now |= dict.fromkeys(labelled.doubted)
+    return {name: now[name] for name, label in learnt.items() if now.get(name, label) != label}
 
 
 def kind_of(one: LabelledRequest, windows: Mapping[str, Sequence[tuple[int, int]]]) -> Kind:
@@ -115,7 +132,7 @@ def take_media(found: NewItems, folder: Path) -> NewItems:
             f"media cannot be copied to {folder}: {error.strerror or error}",
             next_step="free space or fix permissions there, then run the command again",
         ) from error
-    return NewItems(tuple(items), dict(left_out), found.labelled)
+    return replace(found, items=tuple(items), left_out=dict(left_out))
 
 
 def _take(source: Path, target: Path, *, link: bool) -> bool:
@@ -126,9 +143,9 @@ def _take(source: Path, target: Path, *, link: bool) -> bool:
     try:
         if not (link and _linked(source, aside)):
             shutil.copyfile(source, aside)
-    except FileNotFoundError:
+        aside.rename(target)
+    except FileNotFoundError:  # it is removed, or erased even as it is taken
         return False
-    aside.rename(target)
     return True
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from deepfake_lightning.data.extraction import Source, extract
 from deepfake_lightning.data.face_input import FaceMode
 from deepfake_lightning.retraining.erasing import CUT, MEDIA, WHOLE
-from deepfake_lightning.retraining.new_items import REQUESTS, NewItem
+from deepfake_lightning.retraining.new_items import ITEM, REQUESTS, NewItem
 from deepfake_lightning.retraining.taking import NO_FACE, UNREADABLE, Takes, Way
 from deepfake_lightning.schemas import Extraction, Manifest, Preprocess
 from deepfake_lightning.schemas.manifest import COLUMNS
@@ -108,6 +108,6 @@ _FIELDS = ("label", "video_id", "group_id", "target_id", "source_id", "method", 
 def _row(one: NewItem, path: str) -> dict[str, Any]:
     known = {name: value for name, value in one.fields.items() if value is not None}
     return {
-        "dataset": REQUESTS, "group_id": one.key, **known, "video_id": f"retrain/{one.key}",
+        "dataset": REQUESTS, "group_id": one.key, **known, "video_id": f"{ITEM}{one.key}",
         "path": path, "label": one.label, "media_type": one.media_type,
     }  # fmt: skip

@@ -1,8 +1,9 @@
 """What was collected of a request goes when the request is erased.
 
-A loop keeps media and crops under the ids of their requests. Before a training begins, what was
-erased meanwhile is removed, and the data are merged anew without it; each later retraining removes
-what was erased since from the loops that are over, too. Erased is what the log has noted so
+A loop keeps media and crops under the ids of their requests, and for a moment a medium under its
+name with a dot before it, which stays where a process is killed then. Before a training begins,
+what was erased meanwhile is removed, and the data are merged anew without it; each later retraining
+removes what was erased since from the loops that are over, too. Erased is what the log has noted so
 (:mod:`deepfake_lightning.monitoring.log.erased`), and not what it does not hold: it may have let it
 go by its age (``log prune``), or be another log.
 
@@ -41,7 +42,7 @@ def gone(log: LogDatabase, request_ids: Iterable[str]) -> set[str]:
 
 def requests_of(folder: Path) -> set[str]:
     """Return the ids of the requests of which a loop's folder holds media."""
-    files = {path.stem for path in (folder / MEDIA).glob("*") if not path.name.startswith(".")}
+    files = {_id_of(path) for path in (folder / MEDIA).glob("*")}
     crops = {path.name for made, kind in _MADE
              for path in (folder / made / kind / "requests").glob("*")}  # fmt: skip
     return {name for name in files | crops if time_of(name) is not None}
@@ -56,7 +57,8 @@ def remove(folder: Path, request_ids: Collection[str]) -> int:
     number = 0
     try:
         for name in request_ids:
-            files = [path for path in (folder / MEDIA).glob(f"{name}*") if path.stem == name]
+            found = [*(folder / MEDIA).glob(f"{name}*"), *(folder / MEDIA).glob(f".{name}*")]
+            files = [path for path in found if _id_of(path) == name]
             places = [folder / made / kind / "requests" / name for made, kind in _MADE]
             there = [place for place in places if place.is_dir()]
             for path in files:
@@ -71,6 +73,11 @@ def remove(folder: Path, request_ids: Collection[str]) -> int:
             next_step="fix permissions there, then run the command again",
         ) from error
     return number
+
+
+def _id_of(path: Path) -> str:
+    """Return the id in the name of a medium, one that was not finished with it."""
+    return path.stem.removeprefix(".")
 
 
 def sweep(workspace: Workspace, log: LogDatabase) -> int:

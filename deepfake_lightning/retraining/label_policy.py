@@ -17,8 +17,9 @@ class LabelPolicy(BaseModel):
         effect: contradictions beyond what is expected of the others, as a share, before labels
             are held.
         alpha: chance that any honest client's labels are held, in one check.
-        unchecked: what becomes of labels of clients that nothing can be held against: the only one,
-            without reviews; one with fewer than ``least`` clear labels; items without features.
+        unchecked: what becomes of labels that nothing can be held against: of the only client,
+            without reviews; of one with fewer than ``least`` clear labels of requests that the same
+            detector answered, whatever is known of it by others; of items without features.
             Imports are a client of whoever imports, and treated alike. ``hold``: they wait for
             reviews; who wants them to train without one says ``train``.
     """

@@ -2,7 +2,8 @@
 
 What reviewers agree on counts. What callers say counts where no reviewer has looked, all of them
 say the same, and they are not among those whose labels
-:mod:`~deepfake_lightning.retraining.label_checks` holds, or could not check yet.
+:mod:`~deepfake_lightning.retraining.label_checks` holds, or could not check yet: by this detector,
+and on an item whose features were kept.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -63,12 +65,14 @@ class Labelled:
     Attributes:
         requests: those that may train, the oldest first.
         left_out: why others may not -> how many requests.
+        doubted: the ids of these others, but for those that nobody could check yet.
         clients: what the labels of each client look like, those that are held first.
     """
 
     requests: tuple[LabelledRequest, ...]
     left_out: Mapping[str, int]
     clients: tuple[ClientFinding, ...]
+    doubted: frozenset[str] = frozenset()
 
     @property
     def held(self) -> tuple[ClientFinding, ...]:
@@ -94,16 +98,17 @@ def read_labelled(log: LogDatabase, environment: str, policy: LabelPolicy) -> La
         values = row._mapping
         said[row.request_id].append(Label(**{c.name: values[c.name] for c in labels.c}))
         about[row.request_id] = row
-    clients = _checked(about, said, policy)
+    findings = _findings(about, said, policy)
+    clients = _worst(findings)
     held = {one.client for one in clients if one.held}
-    checked = None
-    if policy.unchecked == "hold":
-        checked = {one.client for one in clients if one.pattern != "unchecked"}
-    found, left_out = [], Counter[str]()
+    found, left_out, doubted = [], Counter[str](), set[str]()
     for name, row in about.items():
+        checked = None if policy.unchecked == "train" else _checked(row, findings)
         label, reason = judged(said[name], held, checked)
         if label is None:
             left_out[reason] += 1
+            if reason != UNCHECKED:
+                doubted.add(name)
             continue
         found.append(
             LabelledRequest(
@@ -113,7 +118,7 @@ def read_labelled(log: LogDatabase, environment: str, policy: LabelPolicy) -> La
             )
         )  # fmt: skip
     return Labelled(tuple(sorted(found, key=lambda one: (one.ts_us, one.request_id))),
-                    dict(left_out), clients)  # fmt: skip
+                    dict(left_out), clients, frozenset(doubted))  # fmt: skip
 
 
 def judged(
@@ -171,24 +176,38 @@ def _rows(log: LogDatabase, environment: str) -> list[Any]:
         return list(connection.execute(query).all())
 
 
-def _checked(
+def _findings(
     about: Mapping[str, Any], said: Mapping[str, Sequence[Label]], policy: LabelPolicy
-) -> tuple[ClientFinding, ...]:
-    """Return the worst finding of each client: features of two detectors cannot be compared.
-
-    One of a detector by which it could be checked goes before one by which it could not.
-    """
+) -> dict[str, list[ClientFinding]]:
+    """Return what is found of clients by bundle: features of two detectors cannot be compared."""
     by_bundle: dict[str, list[str]] = defaultdict(list)
     for name, row in about.items():
         if row.projection is not None:
             by_bundle[row.bundle].append(name)
-    found: dict[str, ClientFinding] = {}
-    for names in by_bundle.values():
+    found: dict[str, list[ClientFinding]] = {}
+    for bundle, names in by_bundle.items():
         given = _given(names, about, said)
-        for one in check_clients(given, policy) if given is not None else ():
-            before = found.get(one.client)
-            if before is None or _weight(before) < _weight(one):
-                found[one.client] = one
+        found[bundle] = [] if given is None else check_clients(given, policy)
+    return found
+
+
+def _checked(row: Any, findings: Mapping[str, Sequence[ClientFinding]]) -> set[str]:
+    """Return whose labels of a request could be checked: nobody's without its features."""
+    if row.projection is None:
+        return set()
+    return {one.client for one in findings[row.bundle] if one.pattern != "unchecked"}
+
+
+def _worst(findings: Mapping[str, Sequence[ClientFinding]]) -> tuple[ClientFinding, ...]:
+    """Return the worst finding of each client, those that are held first.
+
+    One of a detector by which it could be checked goes before one by which it could not.
+    """
+    found: dict[str, ClientFinding] = {}
+    for one in chain.from_iterable(findings.values()):
+        before = found.get(one.client)
+        if before is None or _weight(before) < _weight(one):
+            found[one.client] = one
     return tuple(sorted(found.values(), key=lambda one: (not one.held, one.client)))
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepfake_lightning.monitoring.log import PredictionLog, existing_log
 from deepfake_lightning.retraining.base import Base, base_of, serving
 from deepfake_lightning.retraining.collecting import find_new
 from deepfake_lightning.retraining.new_items import NewItems
-from deepfake_lightning.retraining.observing import observe, with_labels
+from deepfake_lightning.retraining.observing import observe
 from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.retraining.record import LoopRecord, Loops
 from deepfake_lightning.retraining.triggers import Trigger, judge
 from deepfake_lightning.retraining.work import Progress
-from deepfake_lightning.storage import Workspace
+from deepfake_lightning.storage import Workspace, is_locked
 
 
 def now_us() -> int:
@@ -61,6 +61,8 @@ class Look:
         new: what there is to train on.
         unfinished: a loop to go on with, whatever the trigger says; None where there is none.
         has_log: whether there is a prediction log.
+        busy: whether another process is at work in the workspace.
+        at_work: the loop that it is at, of whatever environment; None where it has not begun one.
     """
 
     trigger: Trigger
@@ -68,6 +70,8 @@ class Look:
     new: NewItems
     unfinished: LoopRecord | None
     has_log: bool
+    busy: bool = False
+    at_work: LoopRecord | None = None
 
 
 def look(setting: Setting, by_hand: str | None = None) -> Look:
@@ -79,7 +83,11 @@ def look(setting: Setting, by_hand: str | None = None) -> Look:
         DataError: the record of a loop is damaged.
     """
     with existing_log(setting.log_place) as log:
-        return look_with(setting, log, by_hand)
+        found, loops = look_with(setting, log, by_hand), Loops(setting.workspace)
+    if not is_locked(loops.guard):
+        return found
+    return replace(found, busy=True, at_work=loops.last_under_way(),
+                   unfinished=unfinished(loops, setting.environment))  # fmt: skip
 
 
 def look_with(setting: Setting, log: PredictionLog | None, by_hand: str | None) -> Look:
@@ -88,12 +96,14 @@ def look_with(setting: Setting, log: PredictionLog | None, by_hand: str | None) 
     setting.progress("looking at production", 0, 0)
     base = base_of(place, serving(place, environment), policy)
     new = find_new(
-        log, place, environment, policy, files_since_us=base.trained_us,
-        known_files=base.files, group_pattern=base.data.get("group_pattern"),
+        log, place, environment, policy, files_since_us=base.began_us,
+        known_files=base.files, learnt=base.learnt(), group_pattern=base.data.get("group_pattern"),
     )  # fmt: skip
-    observed = observe(log, place, environment, base.version, now_us=setting.clock(),
-                       known_files=base.files, by_hand=by_hand)  # fmt: skip
-    trigger = judge(policy, with_labels(observed, new))
+    observed = observe(
+        log, place, environment, base.version, now_us=setting.clock(), new=new, by_hand=by_hand,
+        least_labels=policy.performance.labels if policy.performance is not None else 0,
+    )  # fmt: skip
+    trigger = judge(policy, observed)
     going = unfinished(Loops(place), environment)
     return Look(trigger, base, new, going, log is not None)
 

@@ -99,7 +99,7 @@ def _close(loops: Loops, setting: Setting) -> None:
 
 def _given_up(setting: Setting, loops: Loops, record: LoopRecord) -> StorageError:
     """End a loop whose process died again and again, and tell so; return the error to raise."""
-    step = next(one for one in _ORDER if one not in record.steps)
+    step = record.at_step
     note = f"its process died {record.deaths} times at this step"
     update = {"outcome": "failed", "finished_us": setting.clock(), "step": step, "note": note,
               "failures": record.failures + 1}  # fmt: skip
@@ -186,7 +186,7 @@ def _sole(workspace: Workspace) -> Iterator[None]:
     Raises:
         BusyError: another one is at work.
     """
-    guard = lock(workspace.retraining / "loop", timeout=0.5)
+    guard = lock(Loops(workspace).guard, timeout=0.5)
     try:
         guard.__enter__()
     except StorageError as error:

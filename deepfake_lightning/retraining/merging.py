@@ -1,7 +1,8 @@
 """New items added to the data of a training: hashed, named after their parent, and apart.
 
 Most groups of new items go to ``train``, the others into the *new slice*, which is never trained
-on: which of both, a hash of the group tells, so that it is the same in the next loop. The scored
+on: which of both, a hash of the group tells, so that it is the same in the next loop. Requests
+that the parent trains on with a label that was corrected since get the right one, or go. The scored
 splits of the parent stay as they are, row for row. The manifest's root is a folder of links: to
 what lies in the parent's root, under the same names, and to the loop's own media.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +24,7 @@ from deepfake_lightning.data.splits import identity_groups, identity_names
 from deepfake_lightning.errors import DataError, StorageError
 from deepfake_lightning.retraining.copies import without_copies
 from deepfake_lightning.retraining.erasing import CUT, MEDIA, WHOLE
+from deepfake_lightning.retraining.new_items import ITEM, REQUESTS
 from deepfake_lightning.schemas import SCORED_SPLITS, Manifest, read_manifest, write_manifest
 
 DATA, SLICE = "data/manifest.parquet", "slice/manifest.parquet"
@@ -40,6 +42,8 @@ class Merged:
         parent, content_hash: of the manifest that was added to, and of the new one.
         train, slice: new items of each label in ``train`` and in the new slice, ``real``, ``fake``.
         left_out: why others are in neither -> how many.
+        relabelled, withdrawn: how many requests that the parent was trained on have another label
+            now, and how many none.
     """
 
     parent: str
@@ -47,6 +51,8 @@ class Merged:
     train: dict[str, int]
     slice: dict[str, int]
     left_out: dict[str, int]
+    relabelled: int = 0
+    withdrawn: int = 0
 
     @property
     def new(self) -> int:
@@ -61,6 +67,7 @@ def merge(
     name: str,
     *,
     share: float,
+    corrected: Mapping[str, int | None] | None = None,
     workers: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Merged:
@@ -72,6 +79,7 @@ def merge(
         folder: of the loop.
         name: of the loop.
         share: of the new groups, 0 to 1, that are the new slice.
+        corrected: ids of requests that ``base`` may train on -> their label now, or None.
         workers: threads; None: as many as there are cores.
         progress: told what is done, how much of it, and how much there is.
 
@@ -80,6 +88,8 @@ def merge(
             gone.
         StorageError: the disk refused.
     """
+    parent, given = base.content_hash(), base
+    base, relabelled, withdrawn = _put_right(base, corrected or {})
     fresh, left_out = without_copies(rows, folder, base, workers=workers, progress=progress)
     fresh, seen = _unseen(fresh, base, left_out)
     groups = _named(fresh, name)
@@ -94,22 +104,33 @@ def merge(
     )  # fmt: skip
     left_out["old ones whose files are gone"] += len(base) - len(kept)
     root = _view(folder, base, name)
-    parent = base.content_hash()
     data = Manifest(pd.concat([kept, own[~held_out]], ignore_index=True), root, folder / DATA,
                     base.policy, base.extraction)  # fmt: skip
     write_manifest(data, folder / DATA, parent=parent)
     part = Manifest(own[held_out], root, folder / SLICE, "given", base.extraction)
     write_manifest(part, folder / SLICE, parent=parent)
     written = read_manifest(folder / DATA)
-    _check(base, written)
+    _check(given, written)
     return Merged(parent, written.content_hash(), _items(own[~held_out]), _items(own[held_out]),
-                  dict(+left_out))  # fmt: skip
+                  dict(+left_out), relabelled, withdrawn)  # fmt: skip
 
 
 def in_slice(group: str, share: float) -> bool:
     """Return whether a group of new items is in the new slice: the same in every loop."""
     digest = hashlib.blake2b(group.encode(), digest_size=8, person=b"retrain-slice").digest()
     return (int.from_bytes(digest) >> 11) / 2**53 < share
+
+
+def _put_right(base: Manifest, corrected: Mapping[str, int | None]) -> tuple[Manifest, int, int]:
+    """Return what is trained on with the labels that requests have now, and how many changed."""
+    rows = base.rows.copy()
+    key = rows["video_id"].astype(str).str.removeprefix(ITEM)
+    own = (rows["split"] == "train") & (rows["dataset"] == REQUESTS) & key.isin(set(corrected))
+    now = key[own].map(corrected)
+    gone = now[now.isna()]
+    rows.loc[now.dropna().index, "label"] = now.dropna().astype(int)
+    counts = key[now.dropna().index].nunique(), key[gone.index].nunique()
+    return base.with_rows(rows.drop(index=gone.index)), *counts
 
 
 def _unseen(

@@ -11,6 +11,8 @@ from deepfake_lightning.retraining.policy import Kind
 
 REQUESTS = "requests"
 """What the data set of media from requests is called."""
+ITEM = "retrain/"
+"""What the name of an item begins with in a manifest; its key follows."""
 
 _LABELS = ("real", "fake")
 
@@ -51,11 +53,14 @@ class NewItems:
         items: those to be taken, as the policy orders them.
         left_out: why others are not -> how many.
         labelled: the labels of requests; None without a log.
+        corrected: requests that are trained on with another label than they have now -> the label;
+            None where none counts any more.
     """
 
     items: tuple[NewItem, ...]
     left_out: Mapping[str, int]
     labelled: Labelled | None
+    corrected: Mapping[str, int | None] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many items there are of each kind and label."""
@@ -79,6 +84,7 @@ class NewItems:
             "items": [asdict(one) for one in self.items],
             "counts": self.counts(),
             "left_out": dict(self.left_out),
+            "corrected": dict(self.corrected),
             "clients": [{**asdict(one), "held": one.held} for one in clients],
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from deepfake_lightning.monitoring.drift import read_drift
 from deepfake_lightning.monitoring.log.database import LogDatabase
 from deepfake_lightning.monitoring.windows import AuditedQuality, Period, Scope, audited_quality
 from deepfake_lightning.registry import Registry
-from deepfake_lightning.retraining.dropped import key_of, new_files
 from deepfake_lightning.retraining.new_items import NewItems
 from deepfake_lightning.retraining.record import COLLECTED, LoopRecord, Loops
 from deepfake_lightning.retraining.triggers import LastLoop, Observed, Quality
@@ -37,10 +36,11 @@ def observe(
     version: str,
     *,
     now_us: int,
-    known_files: Callable[[], Collection[Path]] = frozenset,
+    new: NewItems,
+    least_labels: int,
     by_hand: str | None = None,
 ) -> Observed:
-    """Return what is known, but for new labels, which :func:`with_labels` adds.
+    """Return what is known.
 
     Args:
         log: the prediction log; None where there is none.
@@ -48,7 +48,8 @@ def observe(
         environment: whose version it is about.
         version: that serves there.
         now_us: the time, microseconds since 1970, UTC.
-        known_files: gives the files of the training data, resolved; they are not new.
+        new: what there is to train on.
+        least_labels: audited ones of which it can be told how good a version is.
         by_hand: the reason of whoever asks for a training; None where nobody does.
 
     Raises:
@@ -63,12 +64,11 @@ def observe(
     if since is None:
         registered = Registry(workspace).get(version).registration.registered
         since = round(datetime.fromisoformat(registered).timestamp() * 1e6)
-    files = new_files(workspace, since)
-    if files:
-        files = _fresh(files, known_files(), _collected(loops, had_turn))
+    real, fake = new.new_labels(since)
     versions = Environment(workspace, environment).record().versions
     observed = Observed(
-        now_us, version, since, files=len(files), by_hand=by_hand,
+        now_us, version, since, real=real, fake=fake, by_hand=by_hand,
+        files=_fresh(new, since, _collected(loops, had_turn)),
         last=None if last is None or last.outcome is None
         else LastLoop(last.finished_us or last.started_us, last.outcome),
         sharing=versions if len(versions) > 1 else (),
@@ -77,15 +77,9 @@ def observe(
         return observed
     return replace(
         observed,
-        quality=_quality(log, workspace, environment, version, now_us),
+        quality=_quality(log, workspace, environment, version, now_us, least_labels),
         drift=_drift(log, environment, version, since),
     )
-
-
-def with_labels(observed: Observed, found: NewItems) -> Observed:
-    """Return what is known, with the labels that came since the latest training."""
-    real, fake = found.new_labels(observed.since_us)
-    return replace(observed, real=real, fake=fake)
 
 
 def serves_since(workspace: Workspace, environment: str, version: str) -> int | None:
@@ -102,10 +96,10 @@ def serves_since(workspace: Workspace, environment: str, version: str) -> int | 
     return since
 
 
-def _fresh(files: Sequence[Path], known: Collection[Path], collected: set[str]) -> list[Path]:
-    """Return the files that nothing was trained on: a change of rights makes no file new."""
-    places = [path.resolve() for path in files]
-    return [path for path in places if path not in known and key_of(path) not in collected]
+def _fresh(new: NewItems, since_us: int, collected: set[str]) -> int:
+    """Return how many files had no turn yet: a change of rights makes no file new."""
+    files = [one for one in new.items if not one.request and one.ts_us > since_us]
+    return sum(one.key not in collected for one in files)
 
 
 def _collected(loops: Loops, records: Sequence[LoopRecord]) -> set[str]:
@@ -119,9 +113,17 @@ def _collected(loops: Loops, records: Sequence[LoopRecord]) -> set[str]:
 
 
 def _quality(
-    log: LogDatabase, workspace: Workspace, environment: str, version: str, now_us: int
+    log: LogDatabase,
+    workspace: Workspace,
+    environment: str,
+    version: str,
+    now_us: int,
+    least_labels: int,
 ) -> Quality | None:
-    """Return the audited quality of the kind of media that is furthest below its own figure."""
+    """Return the audited quality of the kind of media that is furthest below its own figure.
+
+    Kinds with enough labels go first.
+    """
     start = max(now_us - _WINDOW_DAYS * _DAY_US, serves_since(workspace, environment, version) or 0)
     period = Period(min(start, now_us - _SHORTEST_US), now_us)
     measured = _measured(workspace, version)
@@ -134,7 +136,10 @@ def _quality(
         reference = None if own is None else own.balanced_accuracy.value
         if audited is not None and audited.balanced_accuracy is not None:
             found.append(_compared(audited, reference))
-    return max(found, key=lambda one: (one.reference or 0.0) - one.high, default=None)
+    return max(
+        found, default=None,
+        key=lambda one: (one.labels >= least_labels, (one.reference or 0.0) - one.high),
+    )  # fmt: skip
 
 
 def _compared(audited: AuditedQuality, reference: float | None) -> Quality:

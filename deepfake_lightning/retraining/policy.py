@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deepfake_lightning.retraining.label_policy import LabelPolicy
-from deepfake_lightning.retraining.schedule import Schedule
+from deepfake_lightning.retraining.schedule import Schedule, zone_named
 from deepfake_lightning.schemas.policy_file import read_policy
 from deepfake_lightning.storage import Workspace
 
@@ -17,7 +17,7 @@ EXAMPLE = "configs/retrain.yaml"
 Kind = Literal["misclassified", "uncertain", "drifted", "other", "files"]
 """What a new item is: the version's verdict is wrong; it is inconclusive, or its score is near the
 middle; it came while drift was confirmed; none of these; or it was put below the workspace's
-``data``."""
+``data/images`` or ``data/videos``."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Goal = Literal["staging", "production", "canary", "abtest"]
 
@@ -64,10 +64,12 @@ class RetrainPolicy(BaseModel):
         performance: audited labels say that it has become worse.
         drift: whether drift that two windows in a row show is a cause.
         labels: new ones from reviews and feedback, of each class.
-        files: new ones below the workspace's ``data``.
+        files: new ones with labels below the workspace's ``data/images`` and ``data/videos``.
         schedule: ``weekly``, ``monthly`` or cron's five fields, days of the week by name.
         zone: in which the schedule is meant.
-        cool_down_days: after the end of a training, before anything but a person starts one.
+        cool_down_days: after the end of a training, before anything but a person or the schedule
+            starts one. The schedule starts one at its moments: those pass that come sooner than
+            nine tenths of this after the beginning of a training. Seven days keep a weekly one.
         retry_hours: after one that failed.
         checks: which labels may train.
         base: data to add the new items to, a manifest; None: those of the version that serves.
@@ -102,6 +104,7 @@ class RetrainPolicy(BaseModel):
 
     @model_validator(mode="after")
     def _has_moments(self) -> RetrainPolicy:
+        zone_named(self.zone)
         self.calendar()
         return self
 

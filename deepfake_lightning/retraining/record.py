@@ -7,7 +7,7 @@ it, at the step that is not done.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -101,6 +101,11 @@ class LoopRecord(BaseModel):
         again = self.failures < _MOST_FAILURES and self.deaths < MOST_DEATHS
         return self.outcome == "failed" and again and (self.resumes or self.step in _KEPT_AFTER)
 
+    @property
+    def at_step(self) -> Step | None:
+        """The first step that is not done; None where all are."""
+        return next((one for one in get_args(Step) if one not in self.steps), None)
+
     def result(self, step: Step) -> dict[str, Any]:
         """Return what came of a step that is done."""
         return self.steps[step].result
@@ -118,10 +123,12 @@ class Loops:
 
     Attributes:
         root: folder of their folders; it need not be there.
+        guard: whoever works on them holds the lock of it.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self.root = workspace.retraining / "loops"
+        self.guard = workspace.retraining / "loop"
         self._runs = workspace.runs
 
     def folder(self, number: int) -> Path:
@@ -140,6 +147,16 @@ class Loops:
     def latest(self, environment: str) -> LoopRecord | None:
         """Return the latest loop of an environment."""
         return next(reversed(self.all(environment)), None)
+
+    def last_under_way(self) -> LoopRecord | None:
+        """Return the one without an outcome whose record was changed last, of all environments.
+
+        While the guard is locked it is the one at work, once that has begun: one that was
+        interrupted is not changed any more.
+        """
+        going = [one for one in self.all() if one.outcome is None]
+        return max(going, key=lambda one: (self.folder(one.number) / FILE).stat().st_mtime_ns,
+                   default=None)  # fmt: skip
 
     def begin(
         self, environment: str, base: str, by: str, trigger: dict[str, Any], now_us: int

@@ -12,11 +12,15 @@ NAMED = {"weekly": "0 3 * * sun", "monthly": "0 3 1 * *"}
 _FIELDS = 5
 _DAY = r"(sun|mon|tue|wed|thu|fri|sat)"
 _DAYS = re.compile(rf"(\*|{_DAY}(-{_DAY})?(,{_DAY}(-{_DAY})?)*)")
-_SECOND = timedelta(microseconds=1)
+_STEP = timedelta(microseconds=1)
+_GAP = timedelta(hours=3)  # clocks are put forward by less
 
 
 class Schedule:
     """Moments at which something is due.
+
+    A time that spring leaves out is as much later as the clocks are put forward; one that autumn
+    has twice is due the first time.
 
     Args:
         text: ``weekly`` (Sundays at 3), ``monthly`` (the first at 3), or minute, hour, day of the
@@ -36,25 +40,35 @@ class Schedule:
             )
         if not _DAYS.fullmatch(fields[4].lower()):
             raise ValueError(f"days of the week are names (mon, sat-sun), not {fields[4]!r}")
-        self._trigger = CronTrigger.from_crontab(" ".join(fields), timezone=_zone(zone))
+        self._zone = zone_named(zone)
+        # On the clock's face, as if it were UTC: a zone's changes would lose and double moments.
+        self._trigger = CronTrigger.from_crontab(" ".join(fields), timezone=UTC)
+        if self._trigger.get_next_fire_time(None, datetime.fromtimestamp(0, UTC)) is None:
+            raise ValueError(f"{text!r} never comes")
 
-    def next(self, after_us: int) -> int | None:
-        """Return the first moment after another one, microseconds since 1970, UTC.
-
-        An hour that is left out in spring moves what is due in it to the hour after; None where
-        there is no such moment (30 February).
-        """
-        after = datetime.fromtimestamp(after_us / 1e6, UTC) + _SECOND
-        found = self._trigger.get_next_fire_time(None, after)
-        return None if found is None else round(found.timestamp() * 1e6)
+    def next(self, after_us: int) -> int:
+        """Return the first moment after another one, microseconds since 1970, UTC."""
+        after = datetime.fromtimestamp(after_us / 1e6, UTC)
+        face = after.astimezone(self._zone).replace(tzinfo=UTC) - _GAP
+        while True:
+            found = self._trigger.get_next_fire_time(None, face + _STEP)
+            assert found is not None
+            moment: datetime = found.replace(tzinfo=self._zone).astimezone(UTC)
+            if moment > after:
+                return round(moment.timestamp() * 1e6)
+            face = found
 
     def due(self, last_us: int, now_us: int) -> bool:
         """Return whether one or more moments have come since another one: it is due once."""
-        found = self.next(last_us)
-        return found is not None and found <= now_us
+        return self.next(last_us) <= now_us
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError, ValueError) as error:  # a folder's name, a path

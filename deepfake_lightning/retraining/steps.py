@@ -23,7 +23,7 @@ def collect(work: Work) -> dict[str, Any]:
     work.progress("collecting new media", 0, 0)
     found = find_new(
         work.log, work.workspace, work.record.environment, work.policy,
-        files_since_us=work.base.trained_us, known_files=work.base.files,
+        files_since_us=work.base.began_us, known_files=work.base.files, learnt=work.base.learnt(),
         group_pattern=work.base.data.get("group_pattern"),
     )  # fmt: skip
     taken = take_media(found, work.folder / MEDIA)
@@ -35,7 +35,7 @@ def collect(work: Work) -> dict[str, Any]:
     if before is not None:
         raise Refused(f"there is nothing new to learn from: {before.version} came of the same media"
                       f" in loop {before.number}")  # fmt: skip
-    return {name: record[name] for name in ("counts", "left_out")} | {
+    return {name: record[name] for name in ("counts", "left_out", "corrected")} | {
         "items": len(taken.items), "held": [one["client"] for one in record["clients"]
                                             if one["held"]]}  # fmt: skip
 
@@ -56,7 +56,7 @@ def merge(work: Work) -> dict[str, Any]:
     )  # fmt: skip
     found = merged(
         rows, work.base.manifest, work.folder, work.record.name, share=work.policy.new_slice,
-        workers=work.workers, progress=work.progress,
+        corrected=collected["corrected"], workers=work.workers, progress=work.progress,
     )  # fmt: skip
     if not found.new:
         raise Refused("there is nothing new to learn from: all new media are copies, without a "

@@ -12,6 +12,9 @@ Kind = Literal["performance", "drift", "labels", "files", "schedule", "by_hand"]
 Outcome = Literal["done", "refused", "failed"]
 
 _DAY_US, _HOUR_US = 86_400_000_000, 3_600_000_000
+_OF_COOL_DOWN = 0.9
+"""That much keeps the schedule from a moment: a training that began some hours late, or a day of 23
+hours, does not take the moment a week later away."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Observed:
         quality: of the version that serves, None while there are no audited labels.
         drift: what has moved, in sentences, where two windows in a row say so.
         real, fake: new labels that may train.
-        files: new ones.
+        files: new ones that may train.
         by_hand: the reason of whoever asks for it; None where nobody does.
         sharing: versions of the environment where there are several: a canary or an A/B test is
             under way.
@@ -99,7 +102,7 @@ class Trigger:
         fires: whether.
         causes: all that were looked at.
         waits: what keeps it from that although there is a cause; None where nothing does.
-        next_us: when the schedule is due next; None without one.
+        next_us: the schedule's next moment that no cool-down takes away; None without one.
         observed: what it was decided on.
         policy: by which rules.
     """
@@ -134,23 +137,26 @@ def judge(policy: RetrainPolicy, observed: Observed) -> Trigger:
     """Decide whether a detector is trained again.
 
     A person's wish needs no other cause, and waits for no time. All others wait until the latest
-    training is ``cool_down_days`` past: what it changed has to show first. Where a version would go
-    on from staging, all wait for the end of a canary or an A/B test.
+    training is ``cool_down_days`` past: what it changed has to show first. Only the schedule keeps
+    to its moments, and does not wait: those that come sooner than nine tenths of it after the
+    beginning of the latest training pass. Where a version would go on from staging, all wait for
+    the end of a canary or an A/B test.
     """
     causes = tuple(_causes(policy, observed))
     calendar = policy.calendar()
     waits = _taken(policy, observed)
-    if waits is None and observed.by_hand is None:
-        waits = _cool_down(policy, observed)
-    wanted = any(cause.holds for cause in causes)
+    kinds = {cause.kind for cause in causes if cause.holds}
+    if waits is None and "by_hand" not in kinds:
+        waits = _cool_down(policy, observed, scheduled="schedule" in kinds)
     return Trigger(
-        fires=wanted and waits is None,
+        fires=bool(kinds) and waits is None,
         causes=causes,
-        waits=waits if wanted else None,
-        next_us=calendar.next(observed.now_us) if calendar else None,
+        waits=waits if kinds else None,
+        next_us=calendar.next(max(observed.now_us, _counts_from(policy, observed)))
+        if calendar else None,
         observed=observed,
         policy=policy,
-    )
+    )  # fmt: skip
 
 
 def _causes(policy: RetrainPolicy, seen: Observed) -> Iterator[Cause]:
@@ -174,7 +180,7 @@ def _causes(policy: RetrainPolicy, seen: Observed) -> Iterator[Cause]:
         yield Cause("files", holds, f"{seen.files:,} new files ({policy.files:,} are asked for)")
     calendar = policy.calendar()
     if calendar is not None:
-        due = calendar.due(seen.since_us, seen.now_us)
+        due = calendar.due(_counts_from(policy, seen), seen.now_us)
         what = f"the schedule ({policy.schedule}, {policy.zone})"
         yield Cause("schedule", due, f"{what} is {'due' if due else 'not due yet'}")
 
@@ -205,10 +211,19 @@ def _taken(policy: RetrainPolicy, observed: Observed) -> str | None:
     return f"{names} share the traffic: a canary or an A/B test is under way"
 
 
-def _cool_down(policy: RetrainPolicy, seen: Observed) -> str | None:
+def _counts_from(policy: RetrainPolicy, seen: Observed) -> int:
+    """Return after which time moments of the schedule count."""
+    if seen.last is None or seen.last.outcome == "failed":
+        return seen.since_us
+    return seen.since_us + round(_OF_COOL_DOWN * policy.cool_down_days * _DAY_US)
+
+
+def _cool_down(policy: RetrainPolicy, seen: Observed, *, scheduled: bool) -> str | None:
     if seen.last is None:
         return None
     failed = seen.last.outcome == "failed"
+    if scheduled and not failed:
+        return None
     wait = policy.retry_hours * _HOUR_US if failed else policy.cool_down_days * _DAY_US
     left = seen.last.finished_us + wait - seen.now_us
     if left <= 0:

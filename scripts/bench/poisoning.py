@@ -2,10 +2,11 @@ r"""Whether a client whose labels are all wrong is found, and how many honest on
 
 In each run 20 honest clients, who get 5 % of their labels wrong, and one other give 2,000 labels;
 100 of the others' are reviewers'. The one inverts each of its labels, calls everything fake, begins
-to invert half way, or labels only what a classifier of the true labels is least sure of; or there
-are two of them. Items are points of two normal distributions, as far apart as a classifier of such
-an accuracy needs; with ``--bundle`` and ``--data`` they are the features of real faces which the
-detector was not trained on, so that they are no clearer than those of production::
+to invert half way, or labels only what a classifier of the true labels is least sure of; or gives
+true labels to 30 items of which that is surest, and inverts those of which it is least sure; or
+there are two of them. Items are points of two normal distributions, as far apart as a classifier of
+such an accuracy needs; with ``--bundle`` and ``--data`` they are the features of real faces which
+the detector was not trained on, so that they are no clearer than those of production::
 
     python scripts/bench/poisoning.py --runs 200
     python scripts/bench/poisoning.py --bundle mlops/registry/models/v1.0.0 \
@@ -50,11 +51,13 @@ WAYS: dict[str, tuple[str, ...]] = {
     "calls all fake": ("calls all fake",),
     "inverts from half way": ("inverts from half way",),
     "inverts the unsure": ("inverts the unsure",),
+    "right on the clear, inverts the unsure": ("right on the clear, inverts the unsure",),
     "one inverts, one calls all fake": ("inverts", "calls all fake"),
     "two call all fake": ("calls all fake", "calls all fake"),
     "is honest": ("is honest",),
 }
 BAD = "bad"
+_RIGHT = 30  # labels of clear items that pass for honest ones
 _LOOKED_INTO = 10  # runs of which the classifier's accuracy is told
 
 Items = tuple[NDArray[np.float64], NDArray[np.int64]]
@@ -73,8 +76,10 @@ def given_labels(
 ) -> tuple[GivenLabels, NDArray[np.int64]]:
     """Return the labels of one run, and what the items are; ``share`` is that of each bad one."""
     order = generator.permutation(len(items[1]))[:LABELS]
-    if way == "inverts the unsure":
+    if "inverts the unsure" in way:
         order = order[np.argsort(_sureness(items)[order], kind="stable")]
+    if way == "right on the clear, inverts the unsure":
+        order = np.roll(order, _RIGHT)
     features, truth = items[0][order], items[1][order]
     number, bad = len(truth), round(len(truth) * share)
     honest = [f"c{one:02d}" for one in generator.integers(0, HONEST, number)]
@@ -96,6 +101,8 @@ def _said(does: str, truth: NDArray[np.int64], honest: NDArray[np.int64]) -> NDA
         return np.ones_like(truth)
     if does == "inverts from half way":
         return np.where(np.arange(len(truth)) < len(truth) // 2, honest, 1 - truth)
+    if does == "right on the clear, inverts the unsure":
+        return np.where(np.arange(len(truth)) < _RIGHT, truth, 1 - truth)
     return honest if does == "is honest" else 1 - truth
 
 

@@ -19,6 +19,7 @@ from deepfake_lightning.registry import Registry, register_bundle
 from deepfake_lightning.retraining import loop
 from deepfake_lightning.retraining.looking import Setting
 from deepfake_lightning.retraining.policy import RetrainPolicy
+from deepfake_lightning.retraining.record import Loops, StepRecord
 from deepfake_lightning.retraining.work import Refused
 from deepfake_lightning.storage import Workspace, lock
 
@@ -88,6 +89,35 @@ def test_a_dry_run_shows_causes_data_and_steps(place, capsys, write_picture):
     assert record["trigger"]["fires"] is True
     assert (record["items"], record["counts"]) == (2, {"files": {"real": 1, "fake": 1}})
     assert not (place / "retraining" / "loops").exists()
+
+
+def test_a_dry_run_says_which_loop_is_at_work(place, capsys):
+    loops = Loops(Workspace(place))
+    flags = ["retrain", "--dry_run", "true", "--workspace", str(place)]
+
+    def shown(*more):
+        assert main([*flags, *more]) == 0
+        return capsys.readouterr().out
+
+    with lock(loops.guard):
+        assert "another retraining is at work in this workspace" in shown()
+    done = StepRecord(started_us=1, finished_us=2, result={})
+    other = loops.begin("staging", "v1.0.0", "ada", {}, 1)
+    own = loops.begin("production", "v1.0.0", "ada", {}, 2)
+    own = loops.keep(own.model_copy(update={"steps": {"collect": done, "merge": done}}))
+    assert "loop 2 was interrupted, and is gone on with" in shown()
+    assert json.loads(shown("--json", "true"))["goes_on_with"] == 2
+    with lock(loops.guard):
+        said = shown()
+        assert "loop 2 is at work, at the step train" in said
+        assert "interrupted" not in said
+        assert "next: wait for it to end" in said
+        record = json.loads(shown("--json", "true"))
+        assert (record["busy"], record["goes_on_with"]) == (True, None)
+        assert record["at_work"] == {"loop": 2, "step": "train"}
+        loops.keep(other)  # gone on with
+        assert "loop 1 of staging is at work, at the step collect" in shown()
+    assert "is at work" not in shown()
 
 
 def test_without_a_cause_it_says_so_and_ends(place, capsys):

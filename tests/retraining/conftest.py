@@ -73,16 +73,17 @@ class Production:
         projection: Sequence[float] | None = None,
         kept: bool = True,
         already_cropped: bool | None = True,
+        bundle: str = "ab" * 32,
     ) -> str:
         """Log a request, with its labels ``(client, label, source)``; return its id."""
         self.asked += 1
         ts_us = START_US + self.asked * SECOND_US
         name = new_request_id(ts_us)
         kept_features = None if projection is None else np.float32(projection).tobytes()
-        item = ItemScore(0, "ok", 0.0, score, True, 1, 0, "v1.0.0", "ab" * 32, verdict=verdict,
+        item = ItemScore(0, "ok", 0.0, score, True, 1, 0, "v1.0.0", bundle, verdict=verdict,
                          projection=kept_features)  # fmt: skip
         row = LoggedRequest(
-            name, ts_us, "v1.0.0", "ab" * 32, "/v1/predict", 200, 100, 1000,
+            name, ts_us, "v1.0.0", bundle, "/v1/predict", 200, 100, 1000,
             media_type="image", verdict=verdict, items=(item,), environment="production",
             already_cropped=already_cropped,
         )  # fmt: skip

@@ -44,6 +44,17 @@ def test_labelled_media_are_taken_and_the_others_counted(production):
     assert found.new_labels(0) == (1, 1)
 
 
+def test_what_is_trained_on_is_not_new_and_its_label_is_put_right(production):
+    same, other = (production.reviewed(fake=True) for _ in range(2))
+    doubted = production.ask(fake=True, labels=[("bo", -1, "review"), ("cy", -1, "review")])
+    new = production.reviewed(fake=False)
+    policy = RetrainPolicy(most=1)  # known ones take no place of new ones
+    found = found_in(production, policy, learnt={same: 1, other: 0, doubted: 1, "pruned": 1})
+    assert [one.key for one in found.items] == [new]
+    assert found.corrected == {other: 1, doubted: None}
+    assert found.left_out == {"reviewers cannot tell": 1, "trained on already": 1}
+
+
 def test_the_policy_says_which_come_first_and_how_many(production):
     for number in range(4):
         production.reviewed(fake=number % 2 == 0)

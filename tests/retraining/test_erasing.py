@@ -40,6 +40,22 @@ def test_an_erased_request_takes_its_copies_with_it(production):
     assert {path.name for path in folder.rglob("*.jpg")} == {f"{stays}.jpg", "0.jpg"}
 
 
+def test_a_link_that_a_kill_left_goes_too(production):
+    goes = production.reviewed(fake=True)
+    folder = collected(production)
+    link = folder / "media" / f".{goes}.jpg"  # linked, and not renamed
+    link.parent.mkdir()
+    link.write_bytes(b"a face")
+    (folder / "media" / ".notes.jpg").write_bytes(b"no request's")
+    assert requests_of(folder) == {goes}
+    production.log.erase(goes)
+    assert sweep(production.workspace, production.log) == 1
+    assert [path.name for path in (folder / "media").iterdir()] == [".notes.jpg"]
+    link.write_bytes(b"a face")
+    assert forget(production.workspace, goes) == 1
+    assert not link.exists()
+
+
 def test_what_is_pruned_is_not_erased_but_may_be(production):
     old = production.reviewed(fake=True)
     folder = collected(production, old)

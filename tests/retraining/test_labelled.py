@@ -80,3 +80,24 @@ def test_a_client_that_calls_everything_fake_trains_nothing(production):
     assert found.left_out == {HELD: 25}
     assert len(found.requests) == 120
     assert read_labelled(production.log, "staging", LabelPolicy()).requests == ()
+
+
+def test_who_is_right_by_one_detector_is_checked_by_no_other(production):
+    draw = np.random.default_rng(0)
+
+    def ask(client: str, fake: bool, label: int, **more: str) -> str:
+        features = np.array([4.0 * fake, 0.0]) + draw.normal(0, 0.5, 2)
+        return production.ask(fake=fake, labels=[(client, label, "feedback")], kept=False,
+                              projection=features, **more)  # fmt: skip
+
+    for number in range(120):
+        ask(("lab", "desk", "mallory")[number % 3], number % 2 == 0, int(number % 2 == 0))
+    inverted = [ask("mallory", True, 0, bundle="cd" * 32) for _ in range(19)]
+    inverted += [production.ask(fake=True, labels=[("mallory", 0, "feedback")], kept=False)
+                 for _ in range(30)]  # without features  # fmt: skip
+    found = read_labelled(production.log, "production", LabelPolicy())
+    assert [one.pattern for one in found.clients] == ["none"] * 3
+    assert len(found.requests) == 120
+    assert found.left_out == {UNCHECKED: len(inverted)}
+    free = read_labelled(production.log, "production", LabelPolicy(unchecked="train"))
+    assert len(free.requests) == 120 + len(inverted)

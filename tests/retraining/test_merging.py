@@ -43,9 +43,10 @@ def item(tmp_path, write_picture):
     return make
 
 
-def merged(items, base, tmp_path, share=0.3):
+def merged(items, base, tmp_path, share=0.3, name="retrain-0001", corrected=None):
     rows, left_out = cut(items, base, Preprocess(), tmp_path / "loop")
-    found = merge(rows, base, tmp_path / "loop", "retrain-0001", share=share, workers=1)
+    found = merge(rows, base, tmp_path / "loop", name, share=share, corrected=corrected,
+                  workers=1)  # fmt: skip
     data = read_manifest(tmp_path / "loop" / DATA)
     return found, data, read_manifest(tmp_path / "loop" / SLICE), left_out
 
@@ -91,6 +92,23 @@ def test_copies_of_what_is_there_are_left_out(base, item, tmp_path):
         "copies of each other whose labels contradict each other": 2}  # fmt: skip
     kept = pd.concat([data.rows, held_out.rows])
     assert kept.loc[kept["dataset"] == "requests", "video_id"].tolist() == [f"retrain/{501:032x}"]
+
+
+def test_labels_that_were_corrected_since_are_put_right(base, item, tmp_path):
+    _, first, _, _ = merged([item(500 + n, fake=True) for n in range(8)], base, tmp_path, 0.1)
+    own = first.rows[first.rows["dataset"] == "requests"]
+    relabelled, withdrawn = (name.removeprefix("retrain/") for name in own["video_id"][:2])
+    (tmp_path / "loop").rename(tmp_path / "before")
+    parent = read_manifest(tmp_path / "before" / DATA)
+    corrected = {relabelled: 0, withdrawn: None, "of no row": 0}
+    new = [item(600, fake=True)]
+    found, data, _, _ = merged(new, parent, tmp_path, 0.1, "retrain-0002", corrected)
+    labels = data.rows.set_index("video_id")["label"]
+    assert labels[f"retrain/{relabelled}"] == 0
+    assert f"retrain/{withdrawn}" not in labels
+    assert (found.relabelled, found.withdrawn, found.parent) == (1, 1, parent.content_hash())
+    assert len(data) == len(parent) + found.new - 1
+    check_splits(data)
 
 
 def test_people_of_scored_splits_and_of_train_keep_their_sides(base, item, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,10 +14,13 @@ from deepfake_lightning.deployment.environment import Environment, whole
 from deepfake_lightning.monitoring.drift import DriftRecord
 from deepfake_lightning.monitoring.drift.records import keep_record
 from deepfake_lightning.registry import Registry, Wish, register_bundle
+from deepfake_lightning.retraining import observing
+from deepfake_lightning.retraining.collecting import find_new
 from deepfake_lightning.retraining.dropped import key_of
 from deepfake_lightning.retraining.observing import observe, serves_since
+from deepfake_lightning.retraining.policy import RetrainPolicy
 from deepfake_lightning.retraining.record import Loops
-from deepfake_lightning.retraining.triggers import LastLoop
+from deepfake_lightning.retraining.triggers import LastLoop, judge
 
 HOUR_US = 3_600_000_000
 
@@ -30,7 +34,14 @@ def place(production, crop_bundle):
 
 
 def seen(production, now_us=2_000_000_000_000_000):
-    return observe(production.log, production.workspace, "production", "v1.0.0", now_us=now_us)
+    return looked(production.workspace, production.log, now_us=now_us)
+
+
+def looked(place, log=None, known_files=frozenset, now_us=2_000_000_000_000_000, least_labels=1):
+    new = find_new(log, place, "production", RetrainPolicy(), files_since_us=0,
+                   known_files=known_files)  # fmt: skip
+    return observe(log, place, "production", "v1.0.0", now_us=now_us, new=new,
+                   least_labels=least_labels)  # fmt: skip
 
 
 def test_news_count_from_the_latest_loop_that_did_not_fail(place, production):
@@ -66,11 +77,36 @@ def test_files_that_had_their_turn_or_are_trained_on_are_not_new(place, producti
 
     def ends(outcome: str) -> int:
         loops.keep(record.model_copy(update={"outcome": outcome, "finished_us": 2}))
-        return observe(None, place, "production", "v1.0.0", now_us=2_000_000_000_000_000,
-                       known_files=lambda: {paths[1].resolve()}).files  # fmt: skip
+        return looked(place, known_files=lambda: {paths[1].resolve()}).files
 
     assert ends("done") == ends("refused") == 1
     assert ends("failed") == 2  # it is tried again
+
+
+def test_files_without_a_label_are_no_cause(place, production, write_picture):
+    for number in range(6):
+        write_picture(place.data / "images" / f"{number}.jpg")
+    found = seen(production)
+    assert found.files == 0
+    assert not judge(RetrainPolicy(files=5), found).fires
+
+
+def test_a_kind_with_few_labels_hides_none_with_enough(place, production, monkeypatch):
+    figures = {"image": (0.78, 0.74, 0.82, 400), "video": (0.2, 0.1, 0.45, 8)}
+
+    def audited(log, period, scope):
+        value, low, high, labels = figures[scope.media_type]
+        figure = SimpleNamespace(value=value, low=low, high=high)
+        quality = SimpleNamespace(labels=labels, balanced_accuracy=figure)
+        return {("v1.0.0", "serving"): quality}
+
+    monkeypatch.setattr(observing, "audited_quality", audited)
+    found = looked(place, production.log, least_labels=100)
+    assert found.quality is not None
+    assert (found.quality.labels, found.quality.high) == (400, 0.82)
+    few = looked(place, production.log, least_labels=1)
+    assert few.quality is not None
+    assert few.quality.labels == 8
 
 
 def test_drift_counts_once_confirmed_and_new(place, production):

@@ -33,6 +33,7 @@ def test_a_workspace_may_have_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [("schedule: 0 3 * * 0", "names"), ("zone: Mars\nschedule: weekly", "time zone"),
+     ("zone: Mars/X", "time zone"), ("schedule: 0 3 30 2 *", "never comes"),
      ("performance: {drop: 5}", "performance.drop"), ("label: 3", "is labels meant")],
 )  # fmt: skip
 def test_what_cannot_work_is_named(tmp_path, text, said):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deepfake_lightning.retraining.schedule import Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
+HOUR_US = 3_600_000_000
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -52,6 +53,34 @@ def test_an_hour_that_spring_leaves_out_is_not_lost():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "after", "expected"),
+    [("15 0 * * sun", "America/Santiago", "2026-09-05T12:00-04:00", "2026-09-06T01:15-03:00"),
+     ("0 0 * * *", "America/Santiago", "2026-09-05T12:00-04:00", "2026-09-06T01:00-03:00"),
+     ("15 0 * * fri", "Africa/Cairo", "2026-04-23T12:00+02:00", "2026-04-24T01:15+03:00"),
+     ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00+01:00", "2026-03-29T03:30+02:00"),
+     ("30 2 * * *", "Europe/Berlin", "2026-03-29T03:00+02:00", "2026-03-29T03:30+02:00"),
+     ("30 2 * * *", "Europe/Berlin", "2026-03-29T03:30+02:00", "2026-03-30T02:30+02:00"),
+     ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00+10:30", "2026-10-04T02:45+11:00")],
+)  # fmt: skip
+def test_a_time_that_spring_leaves_out_comes_later_the_same_day(text, zone, after, expected):
+    found = Schedule(text, zone).next(us(datetime.fromisoformat(after)))
+    assert found == us(datetime.fromisoformat(expected))
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "day"),
+    [("30 1 1 * *", "America/New_York", "2026-11-01"), ("30 2 * * *", "Europe/Berlin",
+     "2026-10-25"), ("30 23 * * sat", "America/Santiago", "2026-04-04")],
+)  # fmt: skip
+def test_a_time_that_autumn_has_twice_is_due_once(text, zone, day):
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
+    schedule = Schedule(text, zone)
+    first = schedule.next(us(start))
+    assert datetime.fromtimestamp(first / 1e6, ZoneInfo(zone)).isoformat().startswith(day)
+    assert schedule.next(first) - first > 20 * HOUR_US
+
+
 @given(
     day=st.sampled_from(DAYS), hour=st.integers(0, 23), minute=st.integers(0, 59),
     start=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),
@@ -81,5 +110,8 @@ def test_what_cannot_work_is_said(text, zone, said):
         Schedule(text, zone)
 
 
-def test_a_day_that_never_comes():
-    assert Schedule("0 3 30 2 *", "UTC").next(0) is None
+def test_a_day_that_never_comes_is_refused():
+    with pytest.raises(ValueError, match="never comes"):
+        Schedule("0 3 30 2 *", "UTC")
+    leap = Schedule("0 3 29 2 *", "UTC").next(us(datetime(2025, 1, 1, tzinfo=UTC)))
+    assert leap == us(datetime(2028, 2, 29, 3, tzinfo=UTC))

@@ -12,6 +12,7 @@ import yaml
 from deepfake_lightning.errors import LayoutError, UsageError
 from deepfake_lightning.retraining.base import base_of
 from deepfake_lightning.retraining.policy import RetrainPolicy, Train
+from deepfake_lightning.retraining.record import Loops
 from deepfake_lightning.retraining.training import configuration, train
 from deepfake_lightning.retraining.warm_start import Steps, WarmStart
 from deepfake_lightning.schemas import read_manifest
@@ -33,6 +34,15 @@ def test_it_is_the_training_of_what_serves_with_other_data(base, deployed, tmp_p
     assert made["data"]["root"] == str(tmp_path / "m.parquet")
     assert (made["experiment"], made["version"], made["register"]) == (
         "deepfake-detection", "retrain-0001", False)  # fmt: skip
+
+
+def test_files_that_come_while_a_loop_collects_are_new_to_its_version(base, deployed):
+    """They came before its training began, and are not in its data."""
+    loops, at = Loops(deployed.workspace), base.began_us - 600_000_000
+    loops.keep(loops.begin("production", "v0.9.0", "ada", {}, at - 1))  # nothing came of it
+    record = loops.begin("production", "v0.9.0", "ada", {}, at)
+    loops.keep(record.model_copy(update={"version": "v1.0.0"}))
+    assert base_of(deployed.workspace, "v1.0.0", RetrainPolicy()).began_us == at
 
 
 def test_new_fakes_are_not_left_out_in_silence(base, deployed, tmp_path):

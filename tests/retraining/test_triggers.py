@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import cycle, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from deepfake_lightning.retraining.policy import Performance, RetrainPolicy
 from deepfake_lightning.retraining.triggers import LastLoop, Observed, Quality, judge
 
-DAY_US = 86_400_000_000
+DAY_US, MINUTE_US = 86_400_000_000, 60_000_000
 START = round(datetime(2025, 1, 1, 12, tzinfo=UTC).timestamp() * 1e6)
 QUIET = Observed(START, "v1.0.0", START)
 
@@ -42,10 +43,42 @@ def test_a_schedule_fires_every_week_and_no_more():
     assert {b - a for a, b in pairwise(found)} == {7}
 
 
-def test_a_schedule_waits_for_the_cool_down_and_is_not_lost():
+@pytest.mark.parametrize("minutes", [30, 480])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_weekly_stays_on_its_moment(minutes, zone):
+    policy, since, last, found = RetrainPolicy(schedule="weekly", zone=zone), START, None, []
+    now, late = START, cycle((0, 55_000_000, 10_000_000))  # a look is never quite on time
+    while now < START + 365 * DAY_US:
+        at = now + next(late)
+        if last is None or at >= last.finished_us:
+            seen = replace(QUIET, now_us=at, since_us=since, last=last)
+            if judge(policy, seen).fires:
+                found.append(datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)))
+                since, last = at, LastLoop(at + minutes * MINUTE_US, "done")
+        now += 60 * MINUTE_US
+    assert len(found) == 52
+    assert {(one.strftime("%a"), one.hour) for one in found} == {("Sun", 3)}
+
+
+def test_a_moment_in_the_cool_down_passes_and_the_next_one_counts():
     policy = RetrainPolicy(schedule="weekly", cool_down_days=10)
     found = fires(policy, 365, lambda day: QUIET)
-    assert {b - a for a, b in pairwise(found)} == {10}
+    assert {b - a for a, b in pairwise(found)} == {14}
+    # New files on a Wednesday: not the Sunday after it, and no Wednesday for ever.
+    files = replace(QUIET, files=500)
+    found = fires(RetrainPolicy(schedule="weekly"), 40, lambda day: QUIET if day else files)
+    assert found == [0, 11, 18, 25, 32, 39]
+    waiting = judge(policy, replace(QUIET, last=LastLoop(START, "done")))
+    assert waiting.next_us == round(datetime(2025, 1, 12, 3, tzinfo=UTC).timestamp() * 1e6)
+
+
+def test_what_the_schedule_missed_is_made_up_for():
+    seen = replace(QUIET, now_us=START + 10 * DAY_US)  # Saturday: it was off on Sunday
+    assert judge(RetrainPolicy(schedule="weekly"), seen).fires
+    failed = replace(seen, last=LastLoop(seen.now_us - 5 * 60 * MINUTE_US, "failed"))
+    assert not judge(RetrainPolicy(schedule="weekly"), failed).fires
+    again = replace(failed, now_us=seen.now_us + 60 * MINUTE_US)
+    assert judge(RetrainPolicy(schedule="weekly"), again).fires
 
 
 @pytest.mark.parametrize(
