@@ -207,8 +207,10 @@ def _results(step: str, result: Mapping[str, Any]) -> Iterator[str]:
     elif step == "merge":
         for what, name in (("train", "to train on"), ("slice", "in the new slice")):
             yield f"{sum(result[what].values()):,} {name}"
-        for what, name in (("relabelled", "known ones got another label"),
-                           ("withdrawn", "known ones whose labels are not believed any more went")):
+        for what, name in (
+            ("relabelled", "known ones got another label"),
+            ("withdrawn", "known ones whose labels are not believed any more went"),
+        ):
             if result.get(what):
                 yield f"{result[what]:,} {name}"
         yield from (f"{number:,} {reason}" for reason, number in result["left_out"].items())

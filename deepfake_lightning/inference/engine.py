@@ -21,6 +21,7 @@ from deepfake_lightning.inference.stages import Stage, StageClock
 from deepfake_lightning.inference.verdicts import calibrated, probability, verdict
 from deepfake_lightning.media import VIDEO_LIMITS, Limits, media_kind, to_input
 from deepfake_lightning.media.degradations import Alter
+from deepfake_lightning.media.images import MAX_PIXELS
 from deepfake_lightning.media.quality import quality
 from deepfake_lightning.metrics import item_scores
 from deepfake_lightning.schemas import (
@@ -64,6 +65,7 @@ class Engine:
         digest: the bundle's, or the SHA-256 of the checkpoint.
         is_demo: the detector has been trained on drawn faces.
         limits: of one clip.
+        max_pixels: of one picture.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Engine:
         digest: str,
         is_demo: bool = False,
         limits: Limits = VIDEO_LIMITS,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.runtime = runtime
         self.preprocess = preprocess
@@ -85,6 +88,7 @@ class Engine:
         self.digest = digest
         self.is_demo = is_demo
         self._limits = limits
+        self._max_pixels = max_pixels
         self._own = threading.local()  # a face detector serves one thread
 
     def assess(
@@ -121,7 +125,7 @@ class Engine:
         if kind == "video":
             seen = viewer.clip(source, look, self._limits, already_cropped is True)
         else:
-            seen = viewer.picture(source, look, already_cropped)
+            seen = viewer.picture(source, look, already_cropped, self._max_pixels)
         return self._assess(title, kind, seen, look)
 
     def assess_frames(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -22,6 +23,8 @@ from deepfake_lightning.storage import atomic_write
 _MOST_FRAMES = 6
 _MOST_BYTES = 180  # of a name: 255 less a suffix, and what it is called while it is written
 _MOST_PIXELS = 65_500  # on a side: JPEG cannot have more
+SENT_PIXELS = 2000
+"""On the long side of a picture that is sent over a network: some megabytes at most."""
 Shown = tuple[NDArray[np.uint8], list[ScoredFace], str]
 """A picture to draw, the faces in it, and what to write below."""
 _FLAGGED: dict[str | None, bool] = {"manipulation_indicated": True, "no_indication": False}
@@ -50,7 +53,11 @@ def _safe(part: str) -> str:
 
 
 def write_overlay(
-    path: Path, item: Item, found: Assessment, calibration: ItemCalibration | None = None
+    path: Path,
+    item: Item,
+    found: Assessment,
+    calibration: ItemCalibration | None = None,
+    most: int = _MOST_PIXELS,
 ) -> None:
     """Draw an item: a picture as it is, of a clip the frames with the highest scores, in order; of
     one of which there are faces alone, these.
@@ -63,6 +70,7 @@ def write_overlay(
         item: the item.
         found: its assessment, with a score.
         calibration: of its kind of media.
+        most: pixels on the long side of a picture; a larger one is made smaller first.
 
     Raises:
         MediaError: it cannot be read any more.
@@ -70,7 +78,8 @@ def write_overlay(
     if item.is_frames:
         data = _drawn(_pictures(item, found), True, found, calibration)
     else:
-        data = draw_media(item.pictures[0].path, item.media_type or "image", found, calibration)
+        kind = item.media_type or "image"
+        data = draw_media(item.pictures[0].path, kind, found, calibration, most)
     if data:
         with atomic_write(path) as file:
             file.write(data)
@@ -81,6 +90,7 @@ def draw_media(
     kind: MediaType,
     found: Assessment,
     calibration: ItemCalibration | None = None,
+    most: int = _MOST_PIXELS,
 ) -> bytes:
     """Return a JPEG of one picture or clip, drawn as :func:`write_overlay` does.
 
@@ -89,7 +99,7 @@ def draw_media(
     Raises:
         MediaError: it cannot be read any more.
     """
-    shown = _clip(source, found) if kind == "video" else _picture(source, found)
+    shown = _clip(source, found) if kind == "video" else _picture(source, found, most)
     return _drawn(shown, kind == "video", found, calibration)
 
 
@@ -110,22 +120,13 @@ def _drawn(
     if not drawn:
         return b""
     if not on_sheet:
-        image = _within_limit(drawn[0][0])
+        image = drawn[0][0]
     else:
         image = sheet([image for image, _ in drawn], [text for _, text in drawn], _title(found))
     data = cv2.imencode(
         ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92]
     )
     return bytes(data[1])
-
-
-def _within_limit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = _MOST_PIXELS / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(1, int(scale * width)), max(1, int(scale * height)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _title(found: Assessment) -> str:
@@ -136,8 +137,23 @@ def _title(found: Assessment) -> str:
     return f"{said}, {found.score:.3f} ({found.version}{drawn}){notes}\n{found.name}"
 
 
-def _picture(source: Path | bytes, found: Assessment) -> Iterator[Shown]:
-    yield read_image(source), list(found.faces), ""
+def _picture(source: Path | bytes, found: Assessment, most: int) -> Iterator[Shown]:
+    image = read_image(source)
+    height, width = image.shape[:2]
+    scale = most / max(height, width)
+    if scale >= 1:
+        yield image, list(found.faces), ""
+        return
+    size = (max(1, int(scale * width)), max(1, int(scale * height)))
+    smaller = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    yield smaller, [_scaled(face, scale) for face in found.faces], ""
+
+
+def _scaled(face: ScoredFace, scale: float) -> ScoredFace:
+    if face.box is None:
+        return face
+    left, top, width, height = face.box
+    return replace(face, box=(scale * left, scale * top, scale * width, scale * height))
 
 
 def _clip(source: Path | bytes, found: Assessment) -> Iterator[Shown]:

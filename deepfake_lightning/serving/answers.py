@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from deepfake_lightning.errors import StorageError
@@ -135,20 +136,50 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, Refusal):  # met while FastAPI read a body
         return refuse(request.scope, error.__cause__)
+    if isinstance(error.__cause__, ValueError | RecursionError):  # too, of JSON
+        return refuse(request.scope, _no_json())
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
     asked = f"{request.method[:20]} {request.scope['path'][:200]}"
     next_step = "see /docs for what there is"
     message = f"{asked}: {error.detail}"
-    return refuse(
-        request.scope, Refusal(error.status_code, code, message, next_step, error.headers)
-    )
+    headers = error.headers
+    if error.status_code == 405:
+        headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
+    return refuse(request.scope, Refusal(error.status_code, code, message, next_step, headers))
 
 
 async def on_wrong_parameter(request: Request, error: Exception) -> Response:
-    """Answer a query that cannot be read, naming its parameters."""
+    """Answer a query or body that cannot be read: what is wrong where, never what was sent."""
     assert isinstance(error, RequestValidationError)
-    names = sorted({str(fault["loc"][-1])[:50] for fault in error.errors()})
-    message = f"a wrong parameter or value: {', '.join(names[:5])}"
+    faults = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return refuse(request.scope, _no_json())
+    if any(tuple(fault["loc"]) == ("body",) for fault in faults):
+        return refuse(request.scope, _no_object())
+    named = sorted({f"{str(fault['loc'][-1])[:50]} ({fault['msg']})" for fault in faults})
+    message = f"a wrong parameter or value: {', '.join(named[:5])}"
     return refuse(
         request.scope, Refusal(400, "parameter", message, "see /openapi.json for what there is")
     )
+
+
+def _no_json() -> Refusal:
+    message = "the body is no JSON that can be read: it is damaged, nested too deep or not UTF-8"
+    return Refusal(400, "parameter", message, "send JSON in UTF-8; /openapi.json has an example")
+
+
+def _no_object() -> Refusal:
+    return Refusal(
+        400, "parameter", "the body is no JSON object, or is not said to be JSON",
+        "send a JSON object with the header `Content-Type: application/json`; "
+        "/openapi.json has an example",
+    )  # fmt: skip
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of a path; a route names its own alone, and each method has one."""
+    found: set[str] = set()
+    for route in (*request.app.routes, *request.app.state.routes):
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)

@@ -54,7 +54,7 @@ class _App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the description as it is meant."""
         described = [route for router in _ROUTERS for route in router.routes]
-        return corrected(super().openapi(), described)
+        return corrected(super().openapi(), described, asks=self.state.asks)
 
 
 def _now() -> int:
@@ -86,8 +86,11 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan(settings, fleet, metrics, clock),
     )
-    for router in (*_ROUTERS, page.router):
+    routers = (*_ROUTERS, page.router)
+    for router in routers:
         app.include_router(router)
+    app.state.asks = settings.asks
+    app.state.routes = [route for router in routers for route in router.routes]
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(StorageError, on_storage_error)
     app.add_exception_handler(HTTPException, on_http_error)

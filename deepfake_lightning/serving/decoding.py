@@ -7,21 +7,21 @@ import gc
 import logging
 import multiprocessing
 import os
-import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from deepfake_lightning.inference.overlays import draw_media
+from deepfake_lightning.inference.overlays import SENT_PIXELS, draw_media
 from deepfake_lightning.inference.seeing import Viewer
 from deepfake_lightning.inference.sighting import Sighting, sight
 from deepfake_lightning.media import Limits
 from deepfake_lightning.processes import prepare_process
 from deepfake_lightning.schemas import Assessment, Preprocess
 from deepfake_lightning.schemas.calibration import ItemCalibration, MediaType
+from deepfake_lightning.serving.confining import TOO_MUCH, confine_process
 from deepfake_lightning.serving.task_process import ProcessDied, TaskProcess
 
 P = ParamSpec("P")
@@ -34,7 +34,6 @@ _JOBS = "deepfake_lightning.serving.jobs.worker"  # forked from the same server
 _START_SECONDS = 60.0
 _TOLD = 1  # times that a task is begun anew whose process was told to end
 _PAUSE = 1.0  # seconds before a process that could not be started is tried again
-_MEMORY = 6 << 30  # bytes of addresses; libraries take one of these six before any file is read
 
 
 class DecoderCrashed(Exception):
@@ -110,12 +109,13 @@ class DecodingPool:
         calibration: ItemCalibration | None,
         seconds: float,
     ) -> bytes:
-        """Return a JPEG of media with the boxes and scores of what was found.
+        """Return a JPEG of media with the boxes and scores of what was found, small enough to send.
 
         Raises:
             DecoderCrashed, TimeoutError: as :meth:`sight`.
         """
-        return await self._run(seconds, draw_media, media.content, media.kind, found, calibration)
+        draw = partial(draw_media, most=SENT_PIXELS)
+        return await self._run(seconds, draw, media.content, media.kind, found, calibration)
 
     async def start(self) -> None:
         """Start the processes, and wait until one works.
@@ -202,10 +202,7 @@ class DecodingPool:
 
 def _prepare() -> None:
     prepare_process()
-    with Path(os.devnull).open("wb") as nowhere:  # decoders quote there what people send
-        os.dup2(nowhere.fileno(), 2)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what people send is not left on the disk
+    confine_process()
 
 
 def _sight(media: Media, preprocess: Preprocess, limits: Limits) -> Sighting:
@@ -216,7 +213,7 @@ def _sight(media: Media, preprocess: Preprocess, limits: Limits) -> Sighting:
         )  # fmt: skip
         return _without_place(found, media)
     except MemoryError:
-        return Sighting(media.kind, fault="it takes more memory than a file may")
+        return Sighting(media.kind, fault=TOO_MUCH)
     finally:
         # A decoder is part of a cycle, and holds megabytes that Python does not know of.
         if media.kind == "video":

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from deepfake_lightning.schemas.assessment import MEANING, NOT_COVERED
+from deepfake_lightning.serving.access.doors import door_of
 from deepfake_lightning.serving.result_schema import Result
 
 
@@ -38,6 +39,12 @@ class Refused(BaseModel):
     request_id: str
 
 
+_SCHEME = "token"
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "whoever runs the server gives it out; a server without tokens asks for none",
+}
 _ID = "6d4e5a1f0c3b4a8f9d2e7b6c5a493827"
 _REFUSALS = {
     400: ("parameter", "a wrong parameter or value: overlap", "see /openapi.json"),
@@ -49,46 +56,63 @@ _REFUSALS = {
     415: ("not_media", "the body is no picture and no clip", "send a JPEG, PNG or MP4"),
     422: ("unreadable", "the upload is truncated", "send it again, or another one"),
     429: ("rate", "more than 600 requests came in a minute", "try again in 7 s"),
+    501: ("metrics", "each replica counts for itself", "read the prediction log"),
     503: ("busy", "34 requests are being worked on, which is the limit", "try again in a moment"),
 }
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of answers without a result."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        code, message, next_step = _REFUSALS[status]
-        example = {"error": {"code": code, "message": message, "next": next_step},
-                   "request_id": _ID}  # fmt: skip
-        found[status] = {
-            "model": Refused,
-            "description": message,
-            "content": {"application/json": {"example": example}},
-        }
-    return found
+    return {status: _refusal(*_REFUSALS[status]) for status in statuses}
 
 
-def corrected(document: dict[str, Any], routes: Iterable[object]) -> dict[str, Any]:
+def _refusal(code: str, message: str, next_step: str) -> dict[str, Any]:
+    example = {"error": {"code": code, "message": message, "next": next_step}, "request_id": _ID}
+    return {
+        "model": Refused,
+        "description": message,
+        "content": {"application/json": {"example": example}},
+    }
+
+
+STORAGE: dict[int | str, dict[str, Any]] = {
+    503: _refusal(
+        "storage", "what the server keeps cannot be read or written now", "try again in a moment"
+    )
+}
+
+
+def _security(path: str, *, asks: bool) -> list[dict[str, list[str]]]:
+    """Return what an operation asks for: a token, which may be left out where it is open."""
+    token: dict[str, list[str]] = {_SCHEME: []}
+    return [token] if asks and not door_of(path).is_open else [{}, token]
+
+
+def corrected(document: dict[str, Any], routes: Iterable[object], *, asks: bool) -> dict[str, Any]:
     """Return a description as it is meant.
 
-    FastAPI adds an answer to wrong parameters, which here is a 400, and leaves out of examples
-    what is null.
+    FastAPI adds an answer to wrong parameters, which here is a 400, leaves out of examples what is
+    null, and knows nothing of tokens, which are looked at before it.
 
     Args:
         document: as FastAPI makes it; it is changed.
         routes: that it describes.
+        asks: whether the server asks for tokens.
     """
     for route in routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:
             continue
         for method in route.methods or ():
-            answers = document["paths"][route.path][method.lower()]["responses"]
+            operation = document["paths"][route.path][method.lower()]
+            operation["security"] = _security(route.path, asks=asks)
+            answers = operation["responses"]
             if "HTTPValidationError" in str(answers.get("422")):
                 del answers["422"]
             for status, answer in route.responses.items():
                 for kind, meant in answer.get("content", {}).items():
                     shown = {name: meant[name] for name in ("example", "examples") if name in meant}
                     answers[str(status)]["content"][kind].update(shown)
+    document["components"]["securitySchemes"] = {_SCHEME: _TOKEN}
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     return document

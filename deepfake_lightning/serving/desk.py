@@ -11,6 +11,7 @@ from anyio import sleep, to_thread
 
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.monitoring.log.request_ids import time_of
+from deepfake_lightning.serving.access.callers import Caller
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.service import Service
 
@@ -23,14 +24,18 @@ _FLUSH_SECONDS = 3.0
 
 
 @asynccontextmanager
-async def at_desk(service: Service) -> AsyncIterator[None]:
+async def at_desk(service: Service, caller: Caller | None) -> AsyncIterator[None]:
     """Hold a place for a bounded time, after what this process has to log is written.
+
+    Args:
+        service: of this process.
+        caller: for whom; each leaves room for others.
 
     Raises:
         Refusal: all places are taken, the log cannot be written, or the time is over.
     """
     try:
-        with service.desk.place():
+        with service.desk.place(caller):
             async with asyncio.timeout(service.settings.bounds.deadline):
                 if not await stored(service, lambda: service.writer.flush(_FLUSH_SECONDS)):
                     raise _no_storage()

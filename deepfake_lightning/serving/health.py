@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from deepfake_lightning.errors import StorageError
+from deepfake_lightning.serving.access.callers import Caller
 from deepfake_lightning.serving.answers import Refusal, exchange_of
 from deepfake_lightning.serving.descriptions import refusals
 from deepfake_lightning.serving.jobs.job import STATES
@@ -36,12 +37,12 @@ async def readyz(request: Request) -> Response:
     service = service_of(request)
     ready = bool(service.fleet.current().serving)
     record: dict[str, Any] = {"status": "ready" if ready else "nothing deployed"}
-    if exchange_of(request.scope).caller is not None:
-        record |= _details(service)
+    if (caller := exchange_of(request.scope).caller) is not None:
+        record |= _details(service, caller)
     return JSONResponse(record, 200 if ready else 503)
 
 
-def _details(service: Service) -> dict[str, Any]:
+def _details(service: Service, caller: Caller) -> dict[str, Any]:
     lineup, bounds = service.fleet.current(), service.settings.bounds
     serving = [
         {"version": one.engine.version, "digest": one.engine.digest, "share": share,
@@ -56,7 +57,7 @@ def _details(service: Service) -> dict[str, Any]:
         "environment": lineup.environment,
         "serving": serving,
         "shadow": [one.engine.version for one in lineup.shadow],
-        "refused": service.fleet.refused,
+        "refused": _refused(service, caller),
         "limits": {
             "max_bytes": bounds.bytes,
             "max_seconds": bounds.seconds,
@@ -66,12 +67,21 @@ def _details(service: Service) -> dict[str, Any]:
     }
 
 
+def _refused(service: Service, caller: Caller) -> str | None:
+    """Return why a change does not serve; reasons name paths, which not each caller should know."""
+    reason = service.fleet.refused
+    if reason is None or caller.may("admin") or caller.may("metrics"):
+        return reason
+    return "what the environment's file says is refused; the server's log has the reason"
+
+
+@router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics",
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"},
-        **refusals(401),
+        **refusals(401, 429, 501),
     },
 )
 def metrics(request: Request) -> Response:

@@ -32,7 +32,9 @@ def open_jobs(service: Service) -> Iterator[JobService]:
     folder = settings.uploads_place / "jobs"
     store = JobStore(folder, limit=settings.bounds.jobs, clock=service.clock)
     runner = JobRunner(
-        store, JobSettings(device=settings.device), lambda job, scored: _log(service, job, scored)
+        store,
+        JobSettings(device=settings.device, max_pixels=settings.bounds.pixels),
+        lambda job, scored: _log(service, job, scored),
     )
 
     uploads = Admission(_UPLOADS, _UPLOADS)

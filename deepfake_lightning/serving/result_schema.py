@@ -72,6 +72,9 @@ class Thresholds(_Strict):
 class Overlay(_Strict):
     """A picture with boxes and scores.
 
+    A picture that was sent has 2,000 pixels on its long side at most, and is made smaller for that:
+    boxes of ``faces`` are in pixels of the upload. Of a clip it is a sheet of frames.
+
     Attributes:
         media_type: of it.
         base64: its bytes.
@@ -91,7 +94,7 @@ class Result(_Strict):
         version: of the detector.
         media_type: of the upload.
         reason: why there is no score.
-        notes: what else should be known of the score.
+        notes: what else should be known of the score, and why there is no overlay of a face.
         logit: natural log-odds.
         score: calibrated probability of fake, 0 to 1.
         calibrated: whether it was calibrated for this kind of media.
@@ -106,7 +109,8 @@ class Result(_Strict):
         meaning: what the verdict says.
         not_covered: what no verdict says anything of.
         thresholds: null without a calibration.
-        overlay: where it was asked for; null where there is no face.
+        overlay: where it was asked for; null where there is no face, or where it could not be drawn
+            (in time): a note says so.
     """
 
     request_id: str

@@ -7,10 +7,10 @@ import base64
 import logging
 import re
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
 from deepfake_lightning.monitoring.log import Label
@@ -69,7 +69,11 @@ class PredictQuery(BaseModel):
     openapi_extra={"requestBody": MEDIA_BODY, "parameters": [CALLERS]},
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
-    """Score a picture or a short clip. One without a face has a result, too: not assessable."""
+    """Score a picture or a short clip. One without a face has a result, too: not assessable.
+
+    With `overlay=true` the answer has a picture with boxes and scores: of a picture itself, with
+    2,000 pixels on its long side at most, and of a clip its frames with the highest scores.
+    """
     refuse_doubles(request)
     service, exchange = service_of(request), exchange_of(request.scope)
     exchange.already_cropped = query.already_cropped
@@ -113,7 +117,10 @@ async def _answer(
         record = result_of(exchange.request_id, found, calibration, lineup.environment)
         if query.overlay:
             left = seconds - (time.perf_counter() - began)
-            record["overlay"] = await _overlay(service, served, media, scored, max(1.0, left))
+            overlay, lacks = await _overlay(service, served, media, scored, max(1.0, left))
+            record["overlay"] = overlay
+            if lacks is not None:
+                record["notes"] = [*record["notes"], lacks]
         return scored, JSONResponse(record)
     except Refusal:
         raise
@@ -124,17 +131,21 @@ async def _answer(
 
 async def _overlay(
     service: Service, served: Served, media: Media, scored: Scored, seconds: float
-) -> dict[str, str] | None:
-    """Return a picture with boxes and scores; None where there is no face, or none in time."""
+) -> tuple[dict[str, str] | None, str | None]:
+    """Return a picture with boxes and scores, and why there is none though there is a face."""
     if scored.found.status != "ok":
-        return None
+        return None, None
     fitted = served.engine.calibration.of(media.kind)
     try:
         async with asyncio.timeout(seconds):
             data = await service.pool.draw(media, scored.found, fitted, seconds)
-    except (TimeoutError, DecoderCrashed):
-        return None
-    return {"media_type": "image/jpeg", "base64": base64.b64encode(data).decode()} if data else None
+    except TimeoutError:
+        return None, "there is no overlay: drawing it took too long"
+    except DecoderCrashed:
+        return None, "there is no overlay: the process that drew it died"
+    if not data:
+        return None, "there is no overlay: none of its frames can be read by itself"
+    return {"media_type": "image/jpeg", "base64": base64.b64encode(data).decode()}, None
 
 
 class Feedback(BaseModel):
@@ -162,8 +173,13 @@ class Feedback(BaseModel):
     )
 
     request_id: Annotated[str, Field(pattern=_REQUEST_ID)]
-    label: Annotated[str, Field(pattern=r"^(real|fake)$")]
-    by: Annotated[str, Field(min_length=1, max_length=100, pattern=_WITHOUT_NUL)]
+    label: Literal["real", "fake"]
+    by: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=100, pattern=_WITHOUT_NUL
+        ),
+    ]
     note: Annotated[str, Field(max_length=1000, pattern=_WITHOUT_NUL)] | None = None
 
 
@@ -180,7 +196,7 @@ async def feedback(request: Request, said: Feedback) -> dict[str, str]:
         client=caller.name if caller else None,
         note=said.note,
     )
-    async with at_desk(service):
+    async with at_desk(service, caller):
         if not await found(service, said.request_id, lambda: service.log.label(label)):
             raise _unknown()
     return {"request_id": said.request_id, "label": said.label, "by": said.by}
@@ -199,7 +215,7 @@ async def erase(request: Request, request_id: str) -> dict[str, Any]:
     if not re.fullmatch(_REQUEST_ID, request_id):  # what no log need be asked for
         raise _unknown()
 
-    async with at_desk(service):
+    async with at_desk(service, exchange_of(request.scope).caller):
         # The job first: one that ends after this is not logged, as its id is erased by then.
         had_job = await stored(service, lambda: jobs.store.erase(request_id))
         known = had_job or await found(

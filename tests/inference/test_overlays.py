@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from deepfake_lightning.inference import Engine, open_engine
 from deepfake_lightning.inference.engine import FramePicture
 from deepfake_lightning.inference.items import Archive, Item, read_inputs
-from deepfake_lightning.inference.overlays import overlay_path, write_overlay
+from deepfake_lightning.inference.overlays import draw_media, overlay_path, write_overlay
 from deepfake_lightning.media import read_image
 from deepfake_lightning.schemas import Assessment, ScoredFace, ScoredTrack
 from deepfake_lightning.schemas.calibration import ItemCalibration
@@ -129,6 +130,24 @@ def test_the_largest_pictures_are_drawn_smaller(crops: Engine, tmp_path: Path) -
     path = tmp_path / "wide.png"
     assert cv2.imwrite(str(path), np.full((40, 70_000, 3), 127, np.uint8))
     assert draw(crops, only(path), tmp_path / "wide.jpg").shape == (37, 65_500, 3)
+
+
+@pytest.mark.parametrize("shape", [(2400, 4000, 3), (40, 70_000, 3)])
+def test_what_is_sent_is_drawn_small(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    """Boxes are scaled along; the lines are those of a picture of that size."""
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full(shape, 120, np.uint8))
+    box = (0.25 * shape[1], 0.25 * shape[0], 0.5 * shape[1], 0.5 * shape[0])
+    found = Assessment("a", "ok", "v1", "image", logit=0.0, score=0.5,
+                       tracks=(ScoredTrack(None, 0.0, 2),),
+                       faces=(ScoredFace(0.0, box=box), ScoredFace(0.0)))  # fmt: skip
+    scale = 2000 / shape[1]
+    size = (int(shape[0] * scale), 2000)
+    assert cv2.imwrite(str(tmp_path / "b.png"), np.full((*size, 3), 120, np.uint8))
+    small = replace(found, faces=(replace(found.faces[0], box=tuple(scale * n for n in box)),
+                                  found.faces[1]))  # fmt: skip
+    drawn = draw_media(tmp_path / "a.png", "image", found, most=2000)
+    assert drawn == draw_media(tmp_path / "b.png", "image", small)
+    assert read_image(drawn).shape == (*size, 3)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deepfake_lightning.monitoring.log.projection import projection_values
+from deepfake_lightning.serving.access.tokens import FILE, TokenStore
 from deepfake_lightning.serving.jobs.job import STATES
 
 TOKEN = "0123456789abcdef-test"
@@ -200,6 +201,34 @@ def test_unknown_paths_and_methods_have_the_same_shape(server, method, path, sta
     assert answer.json()["error"]["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/jobs", "GET, HEAD, POST"), ("/v1/jobs/abc", "DELETE, GET, HEAD"),
+     ("/v1/jobs/abc/overlay", "GET, HEAD"), ("/metrics", "GET, HEAD"), ("/healthz", "GET, HEAD"),
+     ("/v1/predict", "POST"), ("/openapi.json", "GET, HEAD"), ("/docs", "GET, HEAD")],
+)  # fmt: skip
+def test_a_wrong_method_is_told_all_that_there_are(server, path, methods):
+    answer = server.client.options(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
+
+def test_why_a_change_is_refused_is_told_to_those_who_run_the_server(serve, tmp_path):
+    store = TokenStore(tmp_path / "serving" / FILE)
+    bearer = {
+        scope: {"Authorization": f"Bearer {store.create(scope, [scope])[0]}"}
+        for scope in ("predict", "metrics", "admin")
+    }
+    server = serve()
+
+    def ask(scope):
+        return server.client.get("/readyz", headers=bearer[scope]).json()["refused"]
+
+    assert ask("predict") is None
+    server.service.fleet.refused = "/srv/models/v2.0.0/model.onnx: its bytes have changed"
+    assert ask("metrics") == ask("admin") == server.service.fleet.refused
+    assert "is refused" in ask("predict") and "/srv" not in ask("predict")
+
+
 def test_health_readiness_and_the_description(serve):
     server = serve(is_demo=True)
     assert server.client.get("/healthz").json() == {"status": "ok"}
@@ -214,7 +243,7 @@ def test_health_readiness_and_the_description(serve):
 
 
 def test_probes_may_ask_for_the_head_alone(server):
-    for path in ("/healthz", "/readyz"):
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/jobs", "/openapi.json"):
         answer = server.client.head(path)
         assert (answer.status_code, answer.text) == (200, "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -44,7 +45,8 @@ def test_feedback_for_what_was_never_asked(server):
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"label": "perhaps"}, "label"), ({"by": ""}, "by"), ({"request_id": "../x"}, "request_id"),
+    [({"label": "perhaps"}, "label"), ({"by": ""}, "by"), ({"by": " \t "}, "by"),
+     ({"request_id": "../x"}, "request_id"),
      ({"note": "x" * 2000}, "note"), ({"extra": 1}, "extra"), ({"by": None}, "by")],
 )  # fmt: skip
 def test_feedback_that_cannot_be_read_is_named(server, encode, change, named):
@@ -52,6 +54,38 @@ def test_feedback_that_cannot_be_read_is_named(server, encode, change, named):
     answer = server.client.post("/v1/feedback", json=record)
     assert answer.status_code == 400
     assert named in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", None])
+def test_feedback_that_is_not_said_to_be_json(server, kind):
+    headers = {"Content-Type": kind} if kind else {}
+    answer = server.client.post("/v1/feedback", content=b'{"label": "fake"}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parameter")
+    assert "Content-Type: application/json" in answer.json()["error"]["next"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{bad", b'{"by": "\xff"}', b"[" * 60_000, b'{"by": ' + b"1" * 5000 + b"}"],
+    ids=["damaged", "not UTF-8", "deep", "a long number"],
+)  # fmt: skip
+def test_feedback_that_is_no_json(server, content):
+    headers = {"Content-Type": "application/json"}
+    answer = server.client.post("/v1/feedback", content=content, headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "parameter")
+    assert "no JSON" in error["message"]
+
+
+def test_feedback_is_told_what_may_stand_there_and_not_what_it_sent(server):
+    answer = say(server, uuid.uuid4().hex, "my-secret")
+    message = answer.json()["error"]["message"]
+    assert "'real' or 'fake'" in message and "my-secret" not in message
+
+
+def test_who_says_so_is_kept_without_blanks_around_it(server, encode):
+    request_id = ask(server, encode)
+    assert say(server, request_id, by="  ada ").json()["by"] == "ada"
+    assert [label.by for label in server.service.log.labels(request_id)] == ["ada"]
 
 
 def test_erasing_takes_all_that_is_kept(server, encode):
@@ -159,6 +193,27 @@ def test_those_who_wait_are_few_and_not_for_long(serve):
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
         assert answer.headers["Retry-After"]
     assert server.service.desk.taken == 0
+
+
+def test_one_callers_feedback_leaves_room_for_erasures(serve, tmp_path, encode):
+    store = TokenStore(tmp_path / "serving" / FILE)
+    desk, boss = (
+        {"Authorization": f"Bearer {store.create(name, [scope])[0]}"}
+        for name, scope in (("desk", "feedback"), ("boss", "admin"))
+    )
+    server = serve(token="0123456789abcdef-test")
+    operator = {"Authorization": "Bearer 0123456789abcdef-test"}
+    request_id = ask(server, encode, operator)
+    with ThreadPoolExecutor(40) as pool:
+        made_up = [new_request_id(server.service.clock()) for _ in range(40)]
+        said = [pool.submit(say, server, each, headers=desk) for each in made_up]
+        end = time.monotonic() + 10
+        while server.service.desk.taken < 24:  # three quarters of 32
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        erased = server.client.delete(f"/v1/requests/{request_id}", headers=boss)
+    assert erased.status_code == 200
+    assert {each.result().status_code for each in said} <= {404, 503}
 
 
 def test_an_id_of_a_time_to_come_undoes_no_erasure(serve, encode):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.responses import Response
 
 from deepfake_lightning.serving.access import connections, limits
 
@@ -151,6 +152,22 @@ def test_a_connection_on_which_nothing_is_asked_is_closed(server, monkeypatch):
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     with socket.create_connection(server.address, timeout=10) as client:
         assert client.recv(100) == b""
+
+
+def test_an_answer_that_is_not_read_is_not_kept(serve, monkeypatch):
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+    server = serve()
+    server.app.add_api_route("/large", lambda: Response(bytes(16 << 20)))
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(1.5)
+        assert len(read_answer(client).body) < 16 << 20  # what the kernel had of it
+    with socket.create_connection(server.address, timeout=10) as client:  # one that reads
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert len(read_answer(client).body) == 16 << 20
+        time.sleep(0.7)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(client).status == 200
 
 
 def test_a_form_that_does_not_come_is_not_waited_for(server, monkeypatch):

@@ -59,6 +59,28 @@ def test_what_is_described_is_what_there_is(server):
             assert all("Refused" in str(each["content"]) for each in refused), (method, path)
 
 
+@pytest.mark.parametrize("asks", [False, True])
+def test_tokens_are_described_as_they_are_asked_for(serve, asks):
+    server = serve(token="0123456789abcdef-test" if asks else None, asks=asks)
+    document = server.client.get("/openapi.json").json()
+    schemes = document["components"]["securitySchemes"]
+    assert [(each["type"], each["scheme"]) for each in schemes.values()] == [("http", "bearer")]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            token, *others = sorted(operation["security"], key=len, reverse=True)
+            assert token.keys() == schemes.keys()
+            is_needed = asks and "401" in operation["responses"]
+            assert others == ([] if is_needed else [{}]), (method, path)
+
+
+def test_what_may_fail_is_described(server):
+    paths = server.client.get("/openapi.json").json()["paths"]
+    kept = [each for path, methods in paths.items() if path.startswith("/v1/")
+            for each in methods.values()]  # fmt: skip
+    assert all("503" in each["responses"] for each in kept)
+    assert {"401", "403", "429", "501"} <= paths["/metrics"]["get"]["responses"].keys()
+
+
 @pytest.mark.parametrize("count", [40, pytest.param(400, marks=SLOW)])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_every_answer_is_one_that_is_described(server, mode, count):

@@ -316,6 +316,23 @@ def test_the_description_of_the_api_is_shown_from_here(page, serve):
     assert page.complaints() == []
 
 
+def test_the_api_is_tried_out_with_a_token(page, serve):
+    page.open(serve(token=TOKEN).url, "/docs")
+    page.wait(lambda: page.all(".btn.authorize"))
+    page.one(".btn.authorize").click()
+    page.one(".modal-ux input").send_keys(TOKEN)
+    page.one(".modal-ux button.authorize").click()
+    page.one(".modal-ux button.btn-done").click()
+    jobs = page.one("[id$='list_jobs_v1_jobs_get']")
+    jobs.find_element(By.CSS_SELECTOR, ".opblock-summary-control").click()
+    page.wait(lambda: jobs.find_elements(By.CSS_SELECTOR, ".execute"))
+    jobs.find_element(By.CSS_SELECTOR, ".execute").click()
+    answered = ".live-responses-table tbody .response-col_status"
+    page.wait(lambda: jobs.find_elements(By.CSS_SELECTOR, answered))
+    assert jobs.find_element(By.CSS_SELECTOR, answered).text.startswith("200")
+    assert page.complaints() == []
+
+
 def test_only_crops_are_called_so(page, show, portrait):
     server = show()
     Select(page.one("#shows")).select_by_value("true")

@@ -14,8 +14,9 @@ import pytest
 from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.inference import open_engine
 from deepfake_lightning.monitoring.log.projection import projection_values
+from deepfake_lightning.serving.decoding import DecoderCrashed
 from deepfake_lightning.serving.result_schema import Result
-from deepfake_lightning.serving.settings import Settings
+from deepfake_lightning.serving.settings import Bounds, Settings
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +112,26 @@ def test_more_pixels_than_may_be_are_refused_undecoded(serve, encode):
 
 
 def test_longer_clips_than_may_be_are_jobs(frame_bundle, tmp_path, serve_settings, clip):
-    from deepfake_lightning.serving.settings import Bounds
-
     settings = Settings(tmp_path, bundle=frame_bundle.folder, workers=2, bounds=Bounds(seconds=0.1))
     server = serve_settings(settings)
     answer = server.client.post("/v1/predict", content=clip.read_bytes())
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "over_limit")
     assert "seconds" in answer.json()["error"]["message"]
     assert "/v1/jobs" in answer.json()["error"]["next"]
+
+
+def test_a_job_may_have_no_more_pixels(frame_bundle, tmp_path, serve_settings, encode):
+    bounds = Bounds(pixels=500)
+    server = serve_settings(
+        Settings(tmp_path, bundle=frame_bundle.folder, workers=2, bounds=bounds)
+    )
+    job = server.client.post("/v1/jobs", content=encode(100)).json()
+    end = time.monotonic() + 60
+    while (found := server.client.get(job["status_url"]).json())["state"] != "failed":
+        assert found["state"] in ("queued", "running") and time.monotonic() < end
+        time.sleep(0.05)
+    assert found["error"]["code"] == "unreadable"
+    assert "32 x 24 pixels, more than the limit of 500" in found["error"]["message"]
 
 
 def test_a_job_is_logged_as_its_clip_would_be(framed, clip):
@@ -158,6 +171,33 @@ def test_an_overlay_is_a_picture(framed, clip):
 def test_a_picture_without_a_face_has_no_overlay(framed, encode):
     answer = framed.client.post("/v1/predict?overlay=true", content=encode(100, width=200))
     assert answer.json()["overlay"] is None
+
+
+def test_an_overlay_of_a_large_picture_is_small(serve, encode):
+    large = cv2.imencode(".png", np.full((2500, 5000, 3), 200, np.uint8))[1].tobytes()
+    record = serve().client.post("/v1/predict?overlay=true", content=large).json()
+    data = np.frombuffer(base64.b64decode(record["overlay"]["base64"]), np.uint8)
+    assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape == (1000, 2000, 3)
+    assert record["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [(TimeoutError(), "too long"), (DecoderCrashed("exit code -11"), "died"), (None, "read")],
+)
+def test_why_a_face_has_no_overlay_is_said(serve, encode, monkeypatch, raised, said):
+    async def draw(*args):
+        if raised is not None:
+            raise raised
+        return b""
+
+    server = serve()
+    monkeypatch.setattr(server.service.pool, "draw", draw)
+    answer = server.client.post("/v1/predict?overlay=true", content=encode()).json()
+    assert (answer["status"], answer["overlay"], len(answer["notes"])) == ("ok", None, 1)
+    assert answer["notes"][0].startswith("there is no overlay: ")
+    assert said in answer["notes"][0]
+    Result.model_validate(answer)
 
 
 def test_a_deadline_is_held(serve, encode):

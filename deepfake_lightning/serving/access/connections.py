@@ -19,6 +19,8 @@ from deepfake_lightning.serving.telemetry.json_logs import log_request
 
 HEAD_SECONDS = 10.0
 """That the head of a request may take, from its first byte or the connection's begin."""
+READ_SECONDS = 30.0
+"""That an answer, as far as it is ready, may wait for the client to read it."""
 _MOST_CONNECTIONS = 1000
 _FREE_PIECES = 1000  # of a body; reading so many takes some 30 ms
 _SMALLEST_PIECE = 64  # bytes, on average, of a body in more pieces than that
@@ -27,7 +29,8 @@ _SMALLEST_PIECE = 64  # bytes, on average, of a body in more pieces than that
 class Connection(H11Protocol):
     """uvicorn's connection, with bounds that it lacks, and with this server's answers.
 
-    A head has to come within :data:`HEAD_SECONDS`. There are as many connections as half of the
+    A head has to come within :data:`HEAD_SECONDS`, and an answer of which more than 64 KiB wait in
+    memory has to be read within :data:`READ_SECONDS`. There are as many connections as half of the
     files that the process may open, and 1,000 at most: one more takes the place of the one that
     has waited longest without a request. So those who only hold connections keep no one out. What
     is no HTTP is answered in the shape of all refusals.
@@ -38,6 +41,7 @@ class Connection(H11Protocol):
         most = self.config.h11_max_incomplete_event_size or DEFAULT_MAX_INCOMPLETE_EVENT_SIZE
         self.conn = _Parser(h11.SERVER, most)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._waits_since = self.loop.time()
 
     @property
@@ -60,6 +64,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_watching()
+        self._is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,6 +78,17 @@ class Connection(H11Protocol):
         super().on_response_complete()
         if self.conn.trailing_data[0]:  # the next request has begun
             self._watch()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read: what it does not read stays in memory."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: nearly all has been read."""
+        self._is_read()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and hang up."""
@@ -92,6 +108,11 @@ class Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _give_up(self) -> None:
         self._deadline = None

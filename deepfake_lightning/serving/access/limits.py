@@ -16,6 +16,10 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_JOB_BYTES = 1024 * 1024 * 1024
 MAX_FORM_BYTES = 64 * 1024  # of all that is no picture or clip
 FORM_SECONDS = 10.0  # that sending it may take; media have the spool's longer time
+_SMALLER = {
+    "/v1/predict": "send less; long clips go to POST /v1/jobs",
+    "/v1/jobs": "send a shorter or smaller clip",
+}
 _LINGER_SECONDS = 2.0
 _MOST_LINGERED = 64 * 1024 * 1024
 _LARGEST_LOGGED = 2**63 - 1  # any number can be announced; a column has 64 bits
@@ -46,7 +50,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limits.get(door_of(scope["path"]).route, MAX_FORM_BYTES)
+        route = door_of(scope["path"]).route
+        limit = self._limits.get(route, MAX_FORM_BYTES)
         announced = int(header(scope, b"content-length") or 0)  # the server has checked it
         chunked = bool(header(scope, b"transfer-encoding"))
         unread = announced > 0 or chunked
@@ -59,7 +64,7 @@ class BodyLimit:
             nonlocal unread
             if announced > limit:
                 exchange.size = min(announced, _LARGEST_LOGGED)
-                raise _too_large(limit)
+                raise _too_large(limit, route)
             try:
                 with fail_after(ends - current_time() if unread else None):
                     message = await receive()
@@ -68,7 +73,7 @@ class BodyLimit:
             unread = unread and message.get("more_body", False)
             exchange.size += len(message.get("body", b""))
             if exchange.size > limit:
-                raise _too_large(limit)
+                raise _too_large(limit, route)
             return message
 
         async def send_and_linger(message: Message) -> None:
@@ -94,12 +99,12 @@ class BodyLimit:
                 more = message.get("more_body", False)
 
 
-def _too_large(limit: int) -> Refusal:
+def _too_large(limit: int, route: str) -> Refusal:
     return Refusal(
         413,
         "too_large",
         f"the body has more than the limit of {limit:,} bytes",
-        "send less; long clips go to POST /v1/jobs",
+        _SMALLER.get(route, "send less"),
     )
 
 

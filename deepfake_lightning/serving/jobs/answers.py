@@ -53,7 +53,8 @@ class JobSummary(BaseModel):
         id: of the job, and of the request that brought it.
         state: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
         status_url: where to ask for it.
-        overlay_url: picture with boxes and scores; null where there is none (yet).
+        overlay_url: picture with boxes and scores, of a picture 2,000 pixels on its long side at
+            most; null where there is none (yet).
         version: of the detector it was routed to.
         environment: that the detector serves in; null outside of one.
         media_type: ``video`` or ``image``; null while that is not known.

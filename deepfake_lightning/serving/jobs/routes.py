@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.serving.access.callers import LOCAL, Caller
 from deepfake_lightning.serving.answers import Refusal, exchange_of, refuse_doubles
-from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, refusals
+from deepfake_lightning.serving.descriptions import CALLERS, MEDIA_BODY, STORAGE, refusals
 from deepfake_lightning.serving.jobs.answers import (
     EXAMPLES,
     PATH,
@@ -29,7 +29,7 @@ from deepfake_lightning.serving.jobs.service import JobService
 from deepfake_lightning.serving.jobs.store import QueueFull
 
 _ASK_AGAIN = "see `GET /v1/jobs` for yours"
-_REFUSALS = refusals(401, 403, 404, 429)
+_REFUSALS = {**refusals(401, 403, 404, 429), **STORAGE}
 _LONGEST_PAUSE = 30.0
 _FULL_DISK_SECONDS = 60
 
@@ -106,7 +106,8 @@ async def submit(request: Request, query: Annotated[JobQuery, Query()]) -> Respo
     return answer
 
 
-@router.get(PATH, response_model=JobList, responses=refusals(401, 403, 429))
+@router.head(PATH, include_in_schema=False)
+@router.get(PATH, response_model=JobList, responses={**refusals(401, 403, 429), **STORAGE})
 def list_jobs(request: Request) -> Response:
     """List your 50 newest jobs, without their results. An admin sees everyone's."""
     service = _service(request)
@@ -116,6 +117,7 @@ def list_jobs(request: Request) -> Response:
     return JSONResponse(JobList(jobs=jobs).model_dump(mode="json"))
 
 
+@router.head(PATH + "/{job_id}", include_in_schema=False)
 @router.get(
     PATH + "/{job_id}",
     responses={
@@ -136,6 +138,7 @@ def read_job(request: Request, job_id: str) -> Response:
     return answer
 
 
+@router.head(PATH + "/{job_id}/overlay", include_in_schema=False)
 @router.get(
     PATH + "/{job_id}/overlay",
     response_class=FileResponse,

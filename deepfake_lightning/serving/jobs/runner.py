@@ -20,6 +20,7 @@ from pebble import ProcessExpired, ProcessPool
 from deepfake_lightning.errors import BundleError, UsageError
 from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.media import Limits
+from deepfake_lightning.media.images import MAX_PIXELS
 from deepfake_lightning.schemas import Assessment
 from deepfake_lightning.serving.jobs import worker
 from deepfake_lightning.serving.jobs.desk import JobDesk
@@ -47,6 +48,7 @@ class JobSettings:
 
     Attributes:
         limits: of one video.
+        max_pixels: of one picture.
         seconds: that one job may take.
         niceness: added to that of its process.
         device: of the engine.
@@ -54,6 +56,7 @@ class JobSettings:
     """
 
     limits: Limits = JOB_LIMITS
+    max_pixels: int = MAX_PIXELS
     seconds: float = 30 * 60.0
     niceness: int = 10
     device: str = "cpu"
@@ -162,8 +165,9 @@ class JobRunner:
         settings = self._settings
         # A pool for each job: what it leaves in memory ends with it, and so does its process.
         with ProcessPool(
-            1, context=context, initializer=worker.prepare, initargs=(counts, settings.niceness)
-        ) as pool:
+            1, context=context, initializer=worker.prepare,
+            initargs=(counts, settings.niceness, settings.device),
+        ) as pool:  # fmt: skip
             future: Future[worker.Found] = pool.schedule(
                 worker.assess_upload, [self._work(job)], timeout=settings.seconds
             )
@@ -189,6 +193,7 @@ class JobRunner:
         return worker.Work(
             source, files.upload(job.id), job.media_type, job.already_cropped,
             files.overlay(job.id) if job.overlay else None, settings.limits,
+            settings.max_pixels,
         )  # fmt: skip
 
     def _watch(

@@ -14,7 +14,7 @@ from deepfake_lightning.bundle import load_bundle
 from deepfake_lightning.inference.engine import Engine, FramePicture
 from deepfake_lightning.inference.items import Item
 from deepfake_lightning.inference.opening import EngineSource
-from deepfake_lightning.inference.overlays import write_overlay
+from deepfake_lightning.inference.overlays import SENT_PIXELS, write_overlay
 from deepfake_lightning.inference.runtime import Runtime
 from deepfake_lightning.inference.worker import opened
 from deepfake_lightning.media import Limits, media_kind
@@ -22,6 +22,7 @@ from deepfake_lightning.monitoring.log.projection import projection_of, referenc
 from deepfake_lightning.processes import prepare_process
 from deepfake_lightning.schemas import Assessment, Calibration
 from deepfake_lightning.schemas.calibration import MediaType
+from deepfake_lightning.serving.confining import MEMORY, TOO_MUCH, confine_process
 
 NAME = "the upload"
 _counts: MutableSequence[int] = [0, 0]
@@ -38,6 +39,7 @@ class Work:
         already_cropped: it shows one face that has been cut out.
         overlay: the picture with boxes and scores to write; None for none.
         limits: of a clip.
+        max_pixels: of a picture.
     """
 
     engine: EngineSource
@@ -46,6 +48,7 @@ class Work:
     already_cropped: bool | None
     overlay: Path | None
     limits: Limits
+    max_pixels: int
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,17 @@ class Found:
     projection: bytes | None = None
 
 
-def prepare(counts: MutableSequence[int], niceness: int) -> None:
+def prepare(counts: MutableSequence[int], niceness: int, device: str) -> None:
     """Set up the process.
 
     Args:
         counts: shared with who waits for the job: frames done, frames to do.
         niceness: added to the process's; at 10 it yields to all that answers requests.
+        device: of the engine.
     """
     global _counts
     prepare_process()
+    confine_process(MEMORY if device == "cpu" else None)
     os.nice(niceness)
     _counts = counts
 
@@ -80,15 +85,18 @@ def assess_upload(work: Work) -> Found:
     """Return the assessment of an upload, which is called that and not by its path."""
     opened_engine = opened(work.engine)
     features = _Features(opened_engine.runtime)
-    engine = _limited(opened_engine, features, work.limits)
+    engine = _limited(opened_engine, features, work)
     kind = work.media_type or media_kind(work.upload)
-    found = engine.assess(
-        work.upload, name=NAME, media_type=kind, already_cropped=work.already_cropped,
-        progress=_note,
-    )  # fmt: skip
+    try:
+        found = engine.assess(
+            work.upload, name=NAME, media_type=kind, already_cropped=work.already_cropped,
+            progress=_note,
+        )  # fmt: skip
+    except MemoryError:
+        found = engine.without_score(NAME, kind, "unreadable", TOO_MUCH)
     if work.overlay is not None and found.status == "ok":
         item = Item(NAME, kind, (FramePicture(work.upload),), (NAME,), {})
-        write_overlay(work.overlay, item, found, engine.calibration.of(kind))
+        write_overlay(work.overlay, item, found, engine.calibration.of(kind), SENT_PIXELS)
     if found.reason is not None:
         found = replace(found, reason=found.reason.replace(str(work.upload), NAME))
     return Found(found, engine.calibration, _projection(work.engine, features))
@@ -121,8 +129,9 @@ def _note(done: int, to_do: int) -> None:
     _counts[0], _counts[1] = done, to_do
 
 
-def _limited(engine: Engine, runtime: Runtime, limits: Limits) -> Engine:
+def _limited(engine: Engine, runtime: Runtime, work: Work) -> Engine:
     return Engine(
         runtime, engine.preprocess, engine.calibration, version=engine.version,
-        digest=engine.digest, is_demo=engine.is_demo, limits=limits,
+        digest=engine.digest, is_demo=engine.is_demo, limits=work.limits,
+        max_pixels=work.max_pixels,
     )  # fmt: skip

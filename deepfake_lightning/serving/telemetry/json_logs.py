@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,11 @@ def set_up_logs(place: str | Path, process: int, *, secrets: Iterable[str] = ())
 
 class _File(RotatingFileHandler):
     """Formats each line once, and does not look whether its file is one: that is half its time."""
+
+    def _open(self) -> TextIOWrapper:
+        """Open the file; a new one is its owner's alone, as it says who asked for what."""
+        file = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return os.fdopen(file, "a", encoding=self.encoding)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, to the next file where this one is full."""

@@ -34,6 +34,7 @@ def test_each_path_has_its_limit_whether_announced_or_in_chunks(path, limit):
         answer = ask(app, "POST", path, content=content)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
         assert f"{limit:,}" in answer.json()["error"]["message"]
+        assert ("/v1/jobs" in answer.json()["error"]["next"]) == (path == "/v1/predict")
         assert app.exchanges[-1].error == "too_large"
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_lightning.inference import open_engine
+from deepfake_lightning.inference import Engine, open_engine
+from deepfake_lightning.inference.opening import EngineSource
 from deepfake_lightning.media import Limits, read_image
-from deepfake_lightning.serving.jobs import JOB_LIMITS, JobStore
+from deepfake_lightning.serving.confining import MEMORY
+from deepfake_lightning.serving.jobs import JOB_LIMITS, JobStore, worker
 from deepfake_lightning.serving.jobs.desk import JobDesk
 from deepfake_lightning.serving.results import result_of
 
@@ -134,6 +136,45 @@ def test_a_video_over_a_limit_is_refused_before_it_is_decoded(
     failed = wait_for(lambda: (found := store.find(job.id)).error and found)
     assert failed.error.code == "unreadable"
     assert "limit" in failed.error.message
+
+
+@pytest.mark.parametrize("pixels", [2303, 2304])
+def test_a_picture_has_as_many_pixels_as_one_that_is_answered_at_once(
+    store, submit, start, wait_for, write_picture, tmp_path, pixels
+):
+    job = submit(write_picture(tmp_path / "a.png"), media_type="image")
+    start(max_pixels=pixels)
+    ended = wait_for(lambda: (found := store.find(job.id)).finished_us and found)
+    assert ended.state == ("done" if pixels == 2304 else "failed")
+    if pixels < 2304:
+        assert ended.error.code == "unreadable"
+        assert "claims 48 x 48 pixels, more than the limit of 2,303" in ended.error.message
+
+
+def test_the_process_leaves_nothing_behind_and_takes_no_more_than_it_may(
+    store, submit, start, wait_for, long_clip
+):
+    job = submit(long_clip)
+    start()
+    process = wait_for(lambda: worker_of(store.files.upload(job.id)))
+    limits = Path(f"/proc/{process}/limits").read_text()
+    found = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+    assert found["Max core file size"] == ["0", "0"]
+    assert found["Max address space"] == [str(MEMORY)] * 2
+    assert Path(f"/proc/{process}/fd/2").readlink() == Path(os.devnull)
+
+
+def test_what_takes_too_much_memory_is_a_fault_of_the_upload(
+    thorough_bundle, short_clip, monkeypatch
+):
+    def assess(*args, **more):
+        raise MemoryError
+
+    monkeypatch.setattr(Engine, "assess", assess)
+    source = EngineSource(bundle=thorough_bundle)
+    work = worker.Work(source, short_clip, "video", None, None, JOB_LIMITS, 600)
+    found = worker.assess_upload(work).assessment
+    assert (found.status, found.reason) == ("unreadable", "it takes more memory than a file may")
 
 
 def test_a_job_that_takes_too_long_is_stopped(store, submit, start, wait_for, long_clip):

@@ -84,6 +84,15 @@ def test_uvicorn_and_warnings_come_too_and_further_attributes_do_not(logs):
     assert SECRET not in str(third)
 
 
+def test_only_its_owner_reads_it_nor_what_was_full(logs, tmp_path, monkeypatch):
+    monkeypatch.setattr(json_logs._mine[0], "maxBytes", 300)
+    for _ in range(4):
+        logging.getLogger("deepfake_lightning.x").error("x" * 100)
+    files = list((tmp_path / "logs").iterdir())
+    assert len(files) > 1
+    assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+
+
 def test_tokens_are_struck_out_wherever_they_stand(logs, tmp_path):
     token = TokenStore(tmp_path / "tokens.json").create("ada", ["predict"])[0]
     logger = logging.getLogger("deepfake_lightning.x")
