@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-import select
 import shutil
 import signal
 import socket
@@ -127,7 +126,8 @@ class _Cluster:
     """The server itself, and its folder."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self._folder = programs, folder
+        self._programs, self.log = programs, folder / "server.log"
+        self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         secret = folder / "secret"
         secret.write_text(PASSWORD)
@@ -135,7 +135,7 @@ class _Cluster:
             for path in (folder, secret):
                 shutil.chown(path, _as_user()["user"], _as_user()["group"])
         subprocess.run(
-            [programs / "initdb", "-D", folder / "data", "-U", _USER, "--pwfile", secret,
+            [programs / "initdb", "-D", self._data, "-U", _USER, "--pwfile", secret,
              "-A", "scram-sha-256", "--locale=C", "-E", "UTF8", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as_user(),
         )  # fmt: skip
@@ -149,18 +149,17 @@ class _Cluster:
 
     def start(self) -> None:
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        log = self._folder / "server.log"
-        with log.open("ab") as file:
+        with self.log.open("ab") as file:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._folder / "data", "-p", str(self.port),
+                [self._programs / "postgres", "-D", self._data, "-p", str(self.port),
                  *settings],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=self._folder,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=self._data.parent,
                 preexec_fn=_end_with_parent, **_as_user(),
             )  # fmt: skip
         end = time.monotonic() + _SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"PostgreSQL does not start: {log.read_text()[-2000:]}")
+                raise RuntimeError(f"PostgreSQL does not start: {self.log.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def _answers(self) -> bool:
@@ -171,6 +170,10 @@ class _Cluster:
         ):  # fmt: skip
             return True
         return False
+
+    def code(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        return None if self._process is None else self._process.poll()
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -200,15 +203,14 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
 
 
-def _wait_for(pid: int) -> None:
-    """Return when a process has ended."""
+def _wait_for(pid: int, cluster: _Cluster) -> None:
+    """Return when a process has ended; say why where the server ends before it."""
     with suppress(ProcessLookupError):
-        if sys.platform == "linux":
-            select.select([os.pidfd_open(pid)], [], [])
-            return
-        while True:
+        while cluster.code() is None:
             os.kill(pid, 0)
             time.sleep(0.2)
+        print(f"the PostgreSQL server of the tests has ended by itself: {cluster.code()}",
+              cluster.log.read_text()[-3000:], sep="\n", file=sys.stderr, flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -225,7 +227,7 @@ def main() -> None:
                 getattr(cluster, line.strip())()
                 print(line.strip(), flush=True)
             if sys.argv[1:]:
-                _wait_for(int(sys.argv[1]))
+                _wait_for(int(sys.argv[1]), cluster)
         finally:
             cluster.stop()
 

@@ -11,7 +11,7 @@ from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.forms import FormFile
 
 
-def form_of(data: bytes, **fields: str) -> tuple[str, bytes]:
+def form_of(data: bytes, /, **fields: str) -> tuple[str, bytes]:
     request = httpx.Request("POST", "http://x", data=fields, files={"file": ("../a.jpg", data)})
     return request.headers["content-type"], request.read()
 
