@@ -29,6 +29,8 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> float | None:
         T in [0.01, 100], above 1 for a detector that is too sure of itself; None with one class
         or N = 0.
     """
+    from scipy.optimize import brentq  # few that import this fit anything
+
     values, fake = check_pairs(logits, labels, "logits")
     if np.count_nonzero(fake) in (0, fake.size):
         return None
@@ -46,6 +48,4 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> float | None:
         return TEMPERATURES[0]
     if slope(high) >= 0:
         return TEMPERATURES[1]
-    from scipy.optimize import brentq  # few that import this fit anything
-
     return math.exp(brentq(slope, low, high, xtol=1e-12))

@@ -56,7 +56,8 @@ def merge(work: Work) -> dict[str, Any]:
     )  # fmt: skip
     found = merged(
         rows, work.base.manifest, work.folder, work.record.name, share=work.policy.new_slice,
-        corrected=collected["corrected"], workers=work.workers, progress=work.progress,
+        # A loop that an older version began has none.
+        corrected=collected.get("corrected", {}), workers=work.workers, progress=work.progress,
     )  # fmt: skip
     if not found.new:
         raise Refused("there is nothing new to learn from: all new media are copies, without a "

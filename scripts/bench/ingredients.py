@@ -95,7 +95,8 @@ def train(args: argparse.Namespace, name: str, seed: int) -> tuple[Path, float]:
     began = time.monotonic()
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"{name}, seed {seed}: the training failed")
-    found = max((args.out / "mlops/runs" / experiment).glob("*/checkpoints/best.ckpt"))
+    made = (args.out / "mlops/runs" / experiment).glob("*/checkpoints/best.ckpt")
+    found = max(made, key=lambda path: path.stat().st_mtime)  # one that was cut off left one, too
     return found, (time.monotonic() - began) / 60
 
 
