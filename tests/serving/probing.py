@@ -102,8 +102,18 @@ def processes() -> dict[int, int]:
 
 def decoders() -> list[int]:
     """Return the processes that decode: what a fork server began for this process."""
-    found = processes()
-    return [pid for pid, parent in found.items() if parent != os.getpid() and pid != os.getpid()]
+    return [
+        pid for pid, parent in processes().items()
+        if os.getpid() not in (pid, parent) and _is_forked(pid)
+    ]  # fmt: skip
+
+
+def _is_forked(pid: int) -> bool:
+    """Return whether a fork server began it: other tests in this process start other servers."""
+    try:
+        return b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
 
 
 def memory_mb(pids: Iterable[int] | None = None) -> float:
