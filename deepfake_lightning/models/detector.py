@@ -52,6 +52,8 @@ class DeepfakeDetector(LightningModule):
         optimizer: any of timm's optimizers (adam, adamw, sgd, ...).
         lr: highest learning rate.
         weight_decay: of all but biases and normalisation.
+        layer_decay: rate of each layer of the backbone over that of the next, in (0, 1]; 1: all
+            learn at ``lr``.
         schedule: of the learning rate after the warm-up, per step.
         warmup_epochs: epochs (or a part of one) in which the learning rate rises.
         label_smoothing: share of the target spread over both classes.
@@ -72,6 +74,7 @@ class DeepfakeDetector(LightningModule):
         optimizer: str = "adam",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
+        layer_decay: float = 1.0,
         schedule: ScheduleName = "cosine",
         warmup_epochs: float = 0.0,
         label_smoothing: float = 0.0,
@@ -273,7 +276,7 @@ class DeepfakeDetector(LightningModule):
             batches=self.trainer.num_training_batches,
             accumulated=self.trainer.accumulate_grad_batches,
         )
-        optimizer = create_optimizer(self, dict(self.hparams))
+        optimizer = create_optimizer(self.backbone, self.head, dict(self.hparams))
         scheduler = create_schedule(optimizer, length, dict(self.hparams))
         return {
             "optimizer": optimizer,

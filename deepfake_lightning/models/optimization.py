@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from timm.optim import create_optimizer_v2, list_optimizers
+from timm.optim import (
+    create_optimizer_v2,
+    list_optimizers,
+    param_groups_layer_decay,
+    param_groups_weight_decay,
+)
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -47,18 +52,28 @@ def check_optimizer(name: str) -> None:
         )
 
 
-def create_optimizer(model: nn.Module, settings: Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer that ``settings`` (optimizer, lr, weight_decay) name.
+def create_optimizer(
+    backbone: nn.Module, head: nn.Module, settings: Mapping[str, Any]
+) -> Optimizer:
+    """Return the optimizer that ``settings`` (optimizer, lr, weight_decay, layer_decay) name.
 
-    Weight decay leaves biases and normalisation alone, as timm has it.
+    Weight decay leaves biases and normalisation alone, as timm has it. With ``layer_decay`` below 1
+    each layer of the backbone, as timm counts them, learns that much slower than the next, and the
+    classifier at ``lr``.
     """
-    optimizer: Optimizer = create_optimizer_v2(
-        model,
-        opt=settings["optimizer"],
-        lr=settings["lr"],
-        weight_decay=settings["weight_decay"],
-    )
-    return optimizer
+    rate, decay, slower = (settings[key] for key in ("lr", "weight_decay", "layer_decay"))
+    parts = nn.ModuleDict({"backbone": backbone, "head": head})
+    if slower == 1:
+        made: Optimizer = create_optimizer_v2(
+            parts, opt=settings["optimizer"], lr=rate, weight_decay=decay
+        )
+        return made
+    groups = param_groups_layer_decay(backbone, weight_decay=decay, layer_decay=slower)
+    for group in groups:
+        group["lr"] = rate * slower * group.pop("lr_scale")
+    groups += param_groups_weight_decay(head, weight_decay=decay)
+    made = create_optimizer_v2(groups, opt=settings["optimizer"], lr=rate)
+    return made
 
 
 def create_schedule(
