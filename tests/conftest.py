@@ -366,7 +366,8 @@ def tiny_flags(faces: Path) -> Callable[..., list[str]]:
 @pytest.fixture(scope="session")
 def trained(made_once: Callable[..., Trained], tiny_flags: Callable[..., list[str]]) -> Trained:
     """Return a training of two epochs. Read its workspace only."""
-    return made_once("trained", lambda folder: _train(folder, tiny_flags, "--trainer.max_epochs=2"))
+    more = ("--trainer.max_epochs=2", "--model.test_time_flip=true")
+    return made_once("trained", lambda folder: _train(folder, tiny_flags, *more))
 
 
 @pytest.fixture(scope="session")

@@ -167,11 +167,14 @@ class _Parts:
 
     def record(self, version: str) -> BundleRecord:
         """Return what the bundle says of itself."""
+        flip = self.network.test_time_flip
         return BundleRecord(
+            schema=2 if flip else 1,
             version=version,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             backbone=self.trained.detector.hparams["backbone"],
             features=self.reference.features.shape[1],
+            test_time_flip=flip,
             demo=is_drawn(self.manifest.rows),
             checkpoint=self.trained.sha256,
             agreement=self.agreement,

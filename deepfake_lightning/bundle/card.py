@@ -22,6 +22,7 @@ _UNKNOWN_CROPS = (
     "- It was trained on crops of unknown making: in clips, faces are cut out with this package's "
     "own\n  margin, and scores of clips were not measured.\n"
 )
+_FLIP = "; a face is scored with its mirror image"
 _INPUT = {
     "crop": "pictures that are face crops already; in clips, faces are found",
     "frame": "pictures and clips as they come: faces are found and cut out",
@@ -38,6 +39,7 @@ def model_card(
 ) -> str:
     """Return the card, Markdown."""
     data = provenance["data"]
+    mirrored = _FLIP if record.test_time_flip else ""
     return f"""# {record.version}: a deepfake detector
 
 {_DEMO if record.demo else ""}{record.backbone}, {record.features} features, built {record.created}.
@@ -46,8 +48,8 @@ It scores faces in pictures and clips: the logit is z_fake - z_real, natural log
 ## Intended use
 
 To help a person decide what to look at more closely. It takes {_INPUT[preprocess.input]}.
-The network's input is {preprocess.size} x {preprocess.size} pixels. Of a clip, the frames of
-`{preprocess.sampling}` are looked at, and its score is the highest mean over
+The network's input is {preprocess.size} x {preprocess.size} pixels{mirrored}. Of a clip, the
+frames of `{preprocess.sampling}` are looked at, and its score is the highest mean over
 {preprocess.aggregation.window} frames of any face.
 
 ## Prohibited use

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from deepfake_lightning.bundle.onnx_session import INPUT, OUTPUTS, open_session
 from deepfake_lightning.errors import BundleError
 from deepfake_lightning.models import DeepfakeDetector
+from deepfake_lightning.models.backbones import pooled_features
 from deepfake_lightning.schemas.bundle import Agreement
 
 TOLERANCE = 1e-4
@@ -27,15 +28,20 @@ _PARTS = ("backbone.", "head.")
 
 
 class ServedNetwork(nn.Module):
-    """A detector's network: float32 [B, 3, S, S] -> logit [B] and features [B, F]."""
+    """A detector's network: float32 [B, 3, S, S] -> logit [B] and features [B, F].
+
+    Attributes:
+        test_time_flip: both are the means of a picture and its mirror image.
+    """
 
     def __init__(self, detector: DeepfakeDetector) -> None:
         super().__init__()
         self.backbone, self.head = detector.backbone, detector.head
+        self.test_time_flip = bool(detector.hparams["test_time_flip"])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return z_fake - z_real in natural log-odds, and the features before the classifier."""
-        features = self.backbone(image)
+        features = pooled_features(self.backbone, image, flip=self.test_time_flip)
         logits = self.head(features)
         return logits[:, 1] - logits[:, 0], features
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -142,9 +142,10 @@ def _foreign(path: Path, error: Exception) -> BundleError:
 def _record(kind: type[Record], folder: Path, name: str, digest: str) -> Record:
     content = _read_json(folder, name, digest)
     schema = content.get("schema") if isinstance(content, dict) else None
-    if isinstance(schema, int) and schema > 1:
+    newest = max(get_args(kind.model_fields["schema_version"].annotation))
+    if isinstance(schema, int) and schema > newest:
         raise BundleError(
-            f"{folder / name}: schema {schema} is newer than this version reads (1)",
+            f"{folder / name}: schema {schema} is newer than this version reads ({newest})",
             next_step="upgrade deepfake-lightning",
         )
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from deepfake_lightning.evaluation.report.record import Evaluation
-from deepfake_lightning.evaluation.words import NAMES, share_with_interval, with_interval
+from deepfake_lightning.evaluation.words import NAMES, decisions, with_interval
 from deepfake_lightning.metrics import Interval
 from deepfake_lightning.registry.registering import Measurement
 from deepfake_lightning.schemas.calibration import NOUNS
@@ -68,11 +68,7 @@ def measured_words(record: Measured) -> str:
     for one in record.thresholds:
         noun = NOUNS[one.media_type] if one.media_type else "items"
         at = "its operating threshold" if one.is_calibrated else "probability 0.5"
-        found, alarms = (share_with_interval(v) for v in (one.found, one.false_alarms))
-        lines.append(
-            f"At {at} it finds {found} of the manipulated {noun}\nand calls {alarms} of the real "
-            "ones manipulated."
-        )
+        lines.append(f"At {at} {decisions(one.found, one.false_alarms, noun)}.")
     return "\n\n".join([*lines, *(f"- {note}" for note in record.notes)])
 
 

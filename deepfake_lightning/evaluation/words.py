@@ -76,6 +76,15 @@ def share_with_interval(one: WithInterval) -> str:
     return f"{share(one.value)} ({100 * one.low:.1f} to {100 * one.high:.1f} %)"
 
 
+def decisions(found: WithInterval, false_alarms: WithInterval, noun: str) -> str:
+    """Return what a detector finds and what it calls manipulated, of the classes that there are."""
+    finds = f"it finds {share_with_interval(found)} of the manipulated {noun}"
+    calls = f"calls {share_with_interval(false_alarms)} of the real"
+    if found.value is None:
+        return f"it {calls} {noun} manipulated"
+    return finds if false_alarms.value is None else f"{finds} and {calls} ones manipulated"
+
+
 def counted(count: int, what: str) -> str:
     """Return ``1,350 items``, ``1 item``."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

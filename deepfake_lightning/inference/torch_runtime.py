@@ -78,7 +78,9 @@ def detector_of(bundle: Bundle) -> DeepfakeDetector:
     path = bundle.folder / WEIGHTS
     try:
         state: dict[str, Any] = load(bundle.read(WEIGHTS))
-        detector = DeepfakeDetector(bundle.record.backbone, pretrained=False)
+        detector = DeepfakeDetector(
+            bundle.record.backbone, pretrained=False, test_time_flip=bundle.record.test_time_flip
+        )
         detector.load_state_dict(state)
     except (SafetensorError, RuntimeError, UsageError) as error:
         raise BundleError(

@@ -72,7 +72,16 @@ def read_frames(
             image = reader[position].asnumpy()
         except Exception as error:  # its classes are made at run time
             raise DecordFailed(str(error)) from error
-        yield position, np.asarray(image, np.uint8)
+        yield position, _without_padding(np.asarray(image, np.uint8))
+
+
+def _without_padding(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return [H, W, 3]: of some narrow clips decord (0.6) takes what pads a line for channels."""
+    height, width, channels = image.shape
+    if channels == 3:
+        return image
+    lines = image.reshape(height, width * channels)[:, : 3 * width]
+    return np.ascontiguousarray(lines).reshape(height, width, 3)
 
 
 def _open(source: VideoSource) -> Any:

@@ -6,7 +6,8 @@ import difflib
 from typing import Any
 
 import timm
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from deepfake_lightning.errors import UsageError
 
@@ -61,6 +62,22 @@ def feature_count(backbone: nn.Module) -> int:
     ``num_features`` leaves out.
     """
     return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[arg-type]
+
+
+def pooled_features(backbone: nn.Module, image: Tensor, *, flip: bool) -> Tensor:
+    """Return what a classifier sees of pictures, [B, F].
+
+    Args:
+        backbone: of :func:`create_backbone`.
+        image: float32 [B, 3, H, W].
+        flip: the mean of a picture's features and its mirror image's. The logits of a linear
+            classifier then are the mean of both, too.
+    """
+    if not flip:
+        features: Tensor = backbone(image)
+        return features
+    both: Tensor = backbone(torch.cat([image, image.flip(3)]))
+    return both.reshape(2, -1, both.shape[1]).mean(0)
 
 
 def input_statistics(name: str) -> dict[str, tuple[float, ...]]:

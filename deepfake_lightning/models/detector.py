@@ -11,21 +11,24 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepfake_lightning.errors import CheckpointError, UndefinedMetricError, UsageError
+from deepfake_lightning.errors import UndefinedMetricError, UsageError
 from deepfake_lightning.metrics import METRIC_NAMES, item_labels, item_scores, summary
 from deepfake_lightning.models.backbones import (
     create_backbone,
     feature_count,
     input_statistics,
+    pooled_features,
 )
 from deepfake_lightning.models.item_source import ItemSource
 from deepfake_lightning.models.losses import ClassificationLoss, weights_of_classes
 from deepfake_lightning.models.optimization import (
     TrainingLength,
+    check_layer_decay,
     check_optimizer,
     create_optimizer,
     create_schedule,
 )
+from deepfake_lightning.models.resuming import check_architecture, check_settings
 from deepfake_lightning.models.schedules import ScheduleName
 from deepfake_lightning.models.scores import Scores, ScoreTable
 from deepfake_lightning.models.weights import load_pretrained
@@ -62,6 +65,8 @@ class DeepfakeDetector(LightningModule):
         drop_rate: dropout before the classifier.
         drop_path_rate: stochastic depth, for networks that have it.
         freeze_backbone: train the classifier alone.
+        test_time_flip: score the mean of a picture and its mirror image, in twice the time;
+            training is as without.
         channels_last: memory layout that is faster for convolutions.
         compile: compile the backbone (pays on a GPU, not on a CPU).
     """
@@ -83,6 +88,7 @@ class DeepfakeDetector(LightningModule):
         drop_rate: float = 0.2,
         drop_path_rate: float = 0.0,
         freeze_backbone: bool = False,
+        test_time_flip: bool = False,
         channels_last: bool = True,
         compile: bool = False,
     ) -> None:
@@ -94,6 +100,7 @@ class DeepfakeDetector(LightningModule):
                 next_step="leave one of them out",
             )
         check_optimizer(optimizer)
+        check_layer_decay(layer_decay)
         self.backbone = create_backbone(backbone, drop_rate, drop_path_rate)
         self.head = nn.Linear(feature_count(self.backbone), 2)
         self.loss = ClassificationLoss(
@@ -165,7 +172,8 @@ class DeepfakeDetector(LightningModule):
         """Return logits (real, fake), float [B, 2], of pictures float32 [B, 3, H, W]."""
         if self.hparams["channels_last"]:
             image = image.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.head(self.backbone(image))
+        flip = self.hparams["test_time_flip"] and not self.training
+        logits: Tensor = self.head(pooled_features(self.backbone, image, flip=flip))
         return logits
 
     def _step(self, batch: Batch, stage: Stage) -> Tensor:
@@ -289,25 +297,15 @@ class DeepfakeDetector(LightningModule):
             checkpoint["class_weights"] = self.loss.weight.cpu()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another architecture.
+        """Refuse a checkpoint of another architecture, or that was trained or scored otherwise.
 
         Raises:
             CheckpointError: names both.
         """
+        check_settings(self.hparams, checkpoint)
         if self.hparams["class_weights"] == "balanced" and "class_weights" in checkpoint:
             self.loss.weight = checkpoint["class_weights"].to(self.device)
-        own = {key: value.shape for key, value in self.state_dict().items()}
-        held = {key: value.shape for key, value in checkpoint["state_dict"].items()}
-        if own != held:
-            here = self.hparams["backbone"]
-            there = checkpoint.get("hyper_parameters", {}).get("backbone", here)
-            named = "another network" if there == here else there
-            raise CheckpointError(
-                f"the checkpoint holds {named}, the model is {here}",
-                why=f"{len(own.items() ^ held.items())} tensors differ in name or shape",
-                next_step="leave model.backbone out"
-                + ("" if there == here else f", or use --model.backbone {there}"),
-            )
+        check_architecture(self.state_dict(), self.hparams["backbone"], checkpoint)
 
 
 def _keep_loaded(module: nn.Module, _: object) -> None:

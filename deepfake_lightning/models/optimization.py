@@ -52,6 +52,20 @@ def check_optimizer(name: str) -> None:
         )
 
 
+def check_layer_decay(value: float) -> None:
+    """Refuse a rate of a layer over the next's that is not in (0, 1].
+
+    Raises:
+        UsageError: says what it means.
+    """
+    if not 0 < value <= 1:
+        raise UsageError(
+            f"model.layer_decay is {value:g}",
+            next_step="give the rate of a layer over that of the next, above 0 and up to 1 (all "
+            "alike)",
+        )
+
+
 def create_optimizer(
     backbone: nn.Module, head: nn.Module, settings: Mapping[str, Any]
 ) -> Optimizer:

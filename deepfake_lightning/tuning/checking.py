@@ -29,6 +29,7 @@ _FIXED = {
     "data.strict": _OTHER_PICTURES,
     "data.seed": _LUCK,
     "seed_everything": _LUCK,
+    "model.test_time_flip": _NO_HYPERPARAMETER,
     "audit_allow": _NO_HYPERPARAMETER,
     "early_stopping.monitor": _NO_HYPERPARAMETER,
     "early_stopping.mode": _NO_HYPERPARAMETER,

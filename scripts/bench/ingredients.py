@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import statistics
 import subprocess
@@ -47,14 +48,15 @@ from deepfake_lightning.schemas import Preprocess
 
 BASE = "as configured"
 _USUAL = asdict(Augmentation())
+_MILDER = {**_USUAL, **dict.fromkeys(("jpeg", "blur", "downscale", "noise"), 0.05), "cutout": 0}
 _FLIPS = {**dict.fromkeys(_USUAL, 0), "flip": 0.5}
 _CALLBACKS = "--trainer.callbacks"
 INGREDIENTS: dict[str, tuple[str, ...]] = {
     BASE: (),
     "whole pictures": ("--data.crop_size=null",),
-    "larger squares": ("--data.crop_size=192",),
+    "smaller squares": ("--data.crop_size=160",),
     "flips alone": (f"--data.augmentation={_FLIPS}",),
-    "default augmentation": (f"--data.augmentation={_USUAL}",),
+    "milder augmentation": (f"--data.augmentation={_MILDER}",),
     "no label smoothing": ("--model.label_smoothing=0",),
     "no weight decay": ("--model.weight_decay=0",),
     "half the rate": ("--model.lr=0.0005",),
@@ -109,7 +111,8 @@ def train(args: argparse.Namespace, name: str, seed: int) -> tuple[Path, float]:
     flags = {
         "data.root": args.data, "data.num_workers": args.workers, "seed_everything": seed,
         "trainer.max_epochs": epochs, "early_stopping.patience": epochs, "register": "false",
-        "report": "false", "experiment": experiment, "workspace": args.out / "mlops",
+        "report": "false", "model.test_time_flip": "false", "experiment": experiment,
+        "workspace": args.out / "mlops",
     }  # fmt: skip
     command = [sys.executable, "-m", "deepfake_lightning", "fit", "--config", str(args.config)]
     command += [f"--{key}={value}" for key, value in flags.items()]
@@ -238,6 +241,7 @@ def main() -> None:
     args = _arguments()
     file = args.out / "ingredients.csv"
     args.out.mkdir(parents=True, exist_ok=True)
+    _same_as_before(args)
     with ThreadPoolExecutor(args.jobs) as pool:
         waiting = [pool.submit(new, args, *task) for task in product(range(args.seeds), args.only)]
         failed = []
@@ -255,6 +259,16 @@ def main() -> None:
         print_json("ingredients", record)
     if failed:
         raise SystemExit("\n".join(failed))
+
+
+def _same_as_before(args: argparse.Namespace) -> None:
+    """Refuse a folder with results of another configuration, length or data set."""
+    told = {"config": args.config.read_text(), "epochs": args.epochs, "data": str(args.data)}
+    kept = args.out / "measured.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(told, indent=1))
+    elif json.loads(kept.read_text()) != told:
+        raise SystemExit(f"{args.out} has results of other settings: name another folder by --out")
 
 
 def _names(text: str) -> list[str]:

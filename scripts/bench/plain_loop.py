@@ -11,8 +11,9 @@ The data folder holds ``index.csv`` with the columns ``path``, ``label`` (1 is f
 
 One training says little about a recipe: ``--seeds 3`` trains three times, and prints the mean AUROC
 and its range. ``--fit configs/lite0.yaml`` trains that configuration with ``deepfake-lightning
-fit`` on the same pictures (whole ones: without ``data.crop_size``), size, batch, epochs and seeds,
-in turn with the plain loop, and measures its best checkpoint on the test split. ``--scores FOLDER``
+fit`` on the same pictures (whole ones, each scored once: without ``data.crop_size`` and
+``model.test_time_flip``), size, batch, epochs and seeds, in turn with the plain loop, and measures
+its best checkpoint on the test split. ``--scores FOLDER``
 keeps the plain loop's scores of the test split as ``plain-<seed>.csv`` and the reports of ``fit``
 as ``fit-<seed>``; any other detector's table will do as well::
 
@@ -201,7 +202,7 @@ def train_fit(args: argparse.Namespace, seed: int, workspace: Path) -> float:
     """Train a configuration with ``fit``, and return its best checkpoint's AUROC on ``test``."""
     flags = {
         "data.root": args.data, "data.image_size": args.size, "data.batch_size": args.batch_size,
-        "data.crop_size": "null", "data.num_workers": args.workers,
+        "data.crop_size": "null", "model.test_time_flip": "false", "data.num_workers": args.workers,
         "trainer.max_epochs": args.epochs,
         "seed_everything": seed, "experiment": f"seed{seed}", "register": "false",
         "report": "false", "workspace": workspace,

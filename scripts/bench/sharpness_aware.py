@@ -13,6 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from deepfake_lightning.errors import UsageError
+
 
 class SharpnessAware(Callback):
     """Takes each step's gradient at ``w + rho g / |g|``: two passes a step.
@@ -24,6 +26,14 @@ class SharpnessAware(Callback):
     def __init__(self, rho: float = 0.05) -> None:
         self.rho = rho
         self._batch: Any = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what the second pass would get wrong."""
+        if trainer.accumulate_grad_batches > 1 or trainer.precision == "16-mixed":
+            raise UsageError(
+                "sharpness-aware steps take no accumulated gradients, and none that are scaled",
+                next_step="use accumulate_grad_batches 1, and precision 32-true or bf16-mixed",
+            )
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int

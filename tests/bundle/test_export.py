@@ -79,6 +79,25 @@ def test_the_logit_is_fake_minus_real(exported: Any) -> None:
     np.testing.assert_allclose(run_onnx(data, images)[0], expected, atol=TOLERANCE)
 
 
+def test_a_test_time_flip_is_in_the_graph() -> None:
+    torch.manual_seed(0)
+    flipping = DeepfakeDetector("test_efficientnet", pretrained=False, test_time_flip=True).eval()
+    images = pictures(5, 32)
+    mirrored = np.ascontiguousarray(images[..., ::-1])
+    plain = ServedNetwork(flipping)
+    plain.test_time_flip = False
+    (one, one_seen), (other, other_seen) = run_torch(plain, images), run_torch(plain, mirrored)
+    assert np.abs(one - other).min() > 1e-5
+    run = onnx_network(export_onnx(ServedNetwork(flipping), 32))
+    for count in (1, 5):
+        logits, features = run(images[:count])
+        np.testing.assert_allclose(logits, (one + other)[:count] / 2, atol=TOLERANCE)
+        np.testing.assert_allclose(features, (one_seen + other_seen)[:count] / 2, atol=1e-3)
+    with torch.inference_mode():
+        scored = flipping(torch.from_numpy(images)).diff(dim=1)[:, 0].numpy()
+    np.testing.assert_allclose(scored, (one + other) / 2, atol=TOLERANCE)
+
+
 def test_nothing_of_this_machine_is_in_the_graph(exported: Any) -> None:
     data = exported[1]
     own = (socket.gethostname(), getpass.getuser(), str(Path.cwd()), str(Path.home()))

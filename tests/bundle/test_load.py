@@ -312,6 +312,27 @@ def test_a_network_that_timm_does_not_know_is_refused(
         open_engine(bundle, runtime="torch")
 
 
+def test_the_layout_says_whether_there_is_a_test_time_flip(
+    crop_bundle: Any, frame_bundle: Any, copy_bundle: Copy, replace_file: Replace
+) -> None:
+    """Programs that know no flip would score without it: they know no schema 2 either."""
+    flipped, plain = (
+        json.loads((one.folder / "bundle.json").read_text()) for one in (crop_bundle, frame_bundle)
+    )
+    assert (flipped["schema"], flipped["test_time_flip"]) == (2, True)
+    assert plain["schema"] == 1 and "test_time_flip" not in plain
+    assert load_bundle(crop_bundle.folder).record.test_time_flip
+    assert not load_bundle(frame_bundle.folder).record.test_time_flip
+    assert "with its mirror image" in (crop_bundle.folder / "MODEL_CARD.md").read_text()
+    bundle = copy_bundle(crop_bundle)
+    for changed, says in (({"schema": 3}, r"schema 3 is newer .* \(2\)"),
+                          ({"schema": 1}, "schema 2 is of bundles"),
+                          ({"test_time_flip": False}, "schema 2 is of bundles")):  # fmt: skip
+        replace_file(bundle, "bundle.json", json.dumps({**flipped, **changed}).encode())
+        with pytest.raises(BundleError, match=says):
+            load_bundle(bundle)
+
+
 BAD_JSON = {
     "empty": b"",
     "half": b'{"schema": 1, ',
@@ -387,8 +408,8 @@ def test_a_newer_schema_says_to_upgrade(
 ) -> None:
     bundle = copy_bundle(crop_bundle)
     record = json.loads((bundle / name).read_text())
-    replace_file(bundle, name, json.dumps({**record, "schema": 2, "more": {}}).encode())
-    with pytest.raises(BundleError, match="schema 2 is newer") as caught:
+    replace_file(bundle, name, json.dumps({**record, "schema": 3, "more": {}}).encode())
+    with pytest.raises(BundleError, match="schema 3 is newer") as caught:
         load_bundle(bundle)
     assert "upgrade" in caught.value.next_step
 

@@ -45,6 +45,22 @@ def frames(path: Path, sampling: Sampling = ALL) -> list[Frame]:
         return list(video.frames(sampling))
 
 
+@pytest.mark.parametrize("width", [16, 30, 48])
+def test_narrow_frames_keep_their_shape_and_colours(
+    make_clip: Callable[..., Path], tmp_path: Path, reader: str, width: int
+) -> None:
+    """Decord takes the padding of lines for channels at 16 and 48 pixels."""
+    columns = np.linspace(40, 215, width).astype(np.uint8)
+    picture = np.stack([np.tile(columns, (64, 1)), np.full((64, width), 90, np.uint8),
+                        np.full((64, width), 160, np.uint8)], axis=2)  # fmt: skip
+    path = make_clip(tmp_path / "narrow.mp4", pictures=[picture] * 5, options={"crf": "1"})
+    shown = frames(path)
+    assert len(shown) == 5
+    for frame in shown:
+        assert frame.image.shape == (64, width, 3)
+        assert np.abs(frame.image.astype(int) - picture).mean() < 6
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_frame_is_the_one_that_was_encoded(
     clip: Clip, number_of: NumberOf, reader: str, name: str

@@ -101,6 +101,20 @@ def test_a_frozen_backbone_keeps_weights_and_statistics(
     assert not _same(head, _parameters(detector.head))
 
 
+def test_a_test_time_flip_changes_scores_and_no_training(
+    make_detector, make_pictures, make_trainer, load
+):
+    weights, scores = [], []
+    for flip in (False, True):
+        torch.manual_seed(0)
+        detector = make_detector(lr=1e-2, test_time_flip=flip)
+        make_trainer().fit(detector, load(make_pictures(BOTH)), load(make_pictures(BOTH, seed=1)))
+        weights.append(_parameters(detector))
+        scores.append(detector.epoch_scores["val"].logit)
+    assert _same(*weights)
+    assert abs(scores[0] - scores[1]).max() > 1e-6
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_channels_last(make_detector, wanted):
     detector = make_detector(channels_last=wanted, drop_rate=0.0).eval()
@@ -219,6 +233,27 @@ def test_another_architecture_is_refused(
     assert "--model.backbone test_resnet" in raised.value.next_step
     with pytest.raises(CheckpointError, match="holds another network, the model is test_eff"):
         DeepfakeDetector.load_from_checkpoint(path, backbone="test_efficientnet", weights_only=True)
+
+
+@pytest.mark.parametrize("name, value", [("layer_decay", 0.5), ("test_time_flip", True)])
+def test_a_training_goes_on_as_it_began(
+    make_detector, make_pictures, make_trainer, load, tmp_path, name, value
+):
+    trainer = make_trainer(limit_train_batches=1)
+    trainer.fit(make_detector(**{name: value}), load(make_pictures(BOTH)))
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    with pytest.raises(CheckpointError, match=f"model.{name} {value}, and here it is") as raised:
+        make_trainer(max_epochs=2).fit(
+            make_detector(), load(make_pictures(BOTH)), ckpt_path=tmp_path / "one.ckpt",
+            weights_only=True,
+        )  # fmt: skip
+    assert f"--model.{name} {str(value).lower()}" in raised.value.next_step
+    again = make_trainer(max_epochs=2, limit_train_batches=1)
+    again.fit(
+        make_detector(**{name: value}), load(make_pictures(BOTH)), ckpt_path=tmp_path / "one.ckpt",
+        weights_only=True,
+    )  # fmt: skip
+    assert again.global_step == 2
 
 
 def test_many_pictures_are_scored_in_parts(

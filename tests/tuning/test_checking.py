@@ -30,6 +30,10 @@ TWO = {"choices": [1, 2]}
         ({"space": {"data.split_seed": TWO}}, "other pictures"),
         ({"space": {"data.sampling": {"choices": ["even:4", "even:8"]}}}, "whole clips"),
         ({"space": {"seed_everything": TWO}}, "luck"),
+        (
+            {"space": {"model.test_time_flip": {"choices": [False, True]}}},
+            "not what is learnt",
+        ),
         ({"space": {"experiment": {"choices": ["a", "b"]}}}, "told apart"),
         ({"space": {"checkpoint.save_top_k": TWO}}, "told apart"),
         ({"space": {"trainer.limit_val_batches": TWO}}, "max_epochs"),

@@ -49,7 +49,8 @@ def latency(policy: GatePolicy, evidence: Evidence) -> Iterator[Check]:
                 name, f"{found.ratio:.2f} times as long ({found.candidate:.1f} to "
                 f"{found.champion:.1f} ms; rounds are {100 * found.spread:.0f} % apart)",
                 found.ratio, limit, f"at most {limit:g} times",
-                "train a smaller backbone or input; on a machine that others use, try again",
+                "train a smaller backbone or input, or without model.test_time_flip (twice as "
+                "long); on a machine that others use, try again",
             )  # fmt: skip
 
 

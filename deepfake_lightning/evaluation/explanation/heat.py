@@ -32,7 +32,8 @@ class HeatMaps:
     ``gradcam`` (Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2, without the ReLU: what
     lowers the score is kept, with its sign) weighs the network's last feature maps by their
     gradients. In a network that ends in a mean over them and a linear layer, the fields of the map
-    and that layer's bias add up to the logit (:meth:`constant`). ``occlusion`` (Zeiler & Fergus,
+    and that layer's bias add up to the logit (:meth:`constant`). With a test-time flip the map is
+    the mean of the picture's and its mirror image's, mirrored back. ``occlusion`` (Zeiler & Fergus,
     "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2) covers a square
     after the other with the mean colour: a field is the log-odds lost where it is covered, the
     mean over the squares on it. It works for any network, and takes 49 runs a face.
@@ -85,21 +86,33 @@ class HeatMaps:
         sums = maps.sum(axis=(1, 2), dtype=np.float64) + constant
         return constant if np.allclose(sums, logits, rtol=10 * _ADDS_UP, atol=_ADDS_UP) else None
 
-    def maps_of(self, network: nn.Module, inputs: Floats) -> Floats:
+    def maps_of(self, network: ServedNetwork, inputs: Floats) -> Floats:
         """Return :meth:`maps` of another network of the same architecture."""
+        images = [_tensor(one[None]) for one in inputs]
+        if self.method == "occlusion":
+            made = [self._occluded(network, image) for image in images]
+        else:
+            made = [self._weighed(network, image) for image in images]
+            if network.test_time_flip:
+                mirrored = [self._weighed(network, image.flip(3))[:, ::-1] for image in images]
+                pairs = zip(made, mirrored, strict=True)
+                made = [np.mean(pair, axis=0, dtype=np.float32) for pair in pairs]
+        return np.stack(made) if made else np.zeros((0, self.grid, self.grid), np.float32)
 
+    def _weighed(self, network: ServedNetwork, image: Tensor) -> Floats:
+        def logit(images: Tensor) -> Tensor:  # of these pictures, without their mirror images
+            pairs: Tensor = network.head(network.backbone(images))
+            return pairs[:, 1] - pairs[:, 0]
+
+        method = LayerGradCam(logit, network.get_submodule(self._layer))
+        # Also where the backbone was frozen: without it there would be no gradient.
+        found = method.attribute(image.requires_grad_())
+        return np.asarray(found.detach()[0, 0].numpy(), np.float32)
+
+    def _occluded(self, network: ServedNetwork, image: Tensor) -> Floats:
         def logit(images: Tensor) -> Tensor:
             return network(images)[0]  # type: ignore[no-any-return]
 
-        made = [self._map(network, logit, _tensor(one[None])) for one in inputs]
-        return np.stack(made) if made else np.zeros((0, self.grid, self.grid), np.float32)
-
-    def _map(self, network: nn.Module, logit: object, image: Tensor) -> Floats:
-        if self.method == "gradcam":
-            method = LayerGradCam(logit, network.get_submodule(self._layer))
-            # Also where the backbone was frozen: without it there would be no gradient.
-            found = method.attribute(image.requires_grad_())
-            return np.asarray(found.detach()[0, 0].numpy(), np.float32)
         side, step = math.ceil(2 * self._size / self.grid), math.ceil(self._size / self.grid)
         with torch.inference_mode():
             found = Occlusion(logit).attribute(

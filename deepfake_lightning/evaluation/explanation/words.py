@@ -28,7 +28,8 @@ PERMITS = (
 NAMES: dict[Method, str] = {"gradcam": "Grad-CAM", "occlusion": "occlusion"}
 METHODS: dict[Method, str] = {
     "gradcam": "Grad-CAM (Selvaraju et al., ICCV 2017) weighs the network's last feature maps by "
-    "their gradients, here with the sign: what lowers the score is shown, too",
+    "their gradients, here with the sign: what lowers the score is shown, too; of a detector with "
+    "a test-time flip it is the mean of the face's map and its mirror image's",
     "occlusion": "occlusion (Zeiler & Fergus, ECCV 2014) covers one square after the other with "
     "the mean colour: a field shows the log-odds that are lost where it is covered",
 }

@@ -20,6 +20,7 @@ from deepfake_lightning.evaluation.robustness.words import robustness_rows, robu
 from deepfake_lightning.evaluation.words import (
     NAMES,
     counted,
+    decisions,
     share,
     share_with_interval,
     with_interval,
@@ -63,10 +64,7 @@ def headline(found: Evaluation) -> list[str]:
         if one.found.value is None and one.false_alarms.value is None:
             continue
         at = "At its operating threshold" if kind.temperature else "At probability 0.5"
-        lines.append(
-            f"{at} it finds {share_with_interval(one.found)} of the manipulated {noun} and calls"
-            f" {share_with_interval(one.false_alarms)} of the real ones manipulated."
-        )
+        lines.append(f"{at} {decisions(one.found, one.false_alarms, noun)}.")
         if one.precision is not None:
             lines.append(
                 f"Where {percent(found.prevalence)} of what is scored is fake,"

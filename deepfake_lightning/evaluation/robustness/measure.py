@@ -126,7 +126,10 @@ def _badness(one: DegradedResult) -> tuple[float, float, int]:
         return 0.0, -(one.unscored.value or 0.0), -order
     if one.lost is not None:
         return 1.0, -one.lost, -order
-    return 2.0, -(one.unscored.value or 0.0), -order  # there was nothing to rank to begin with
+    more = one.mistakes[1].difference.value if one.mistakes else None
+    if more is not None:
+        return 2.0, -more, -order
+    return 3.0, -(one.unscored.value or 0.0), -order  # there was nothing to rank to begin with
 
 
 def _result(

@@ -122,6 +122,13 @@ class DegradedResult:
         return 2 * self.real < self.reals or 2 * self.fake < self.fakes
 
     @property
+    def mistakes(self) -> tuple[str, Change] | None:
+        """The one rate of items that are all real or all fake, and its name; None with both."""
+        if self.reals and self.fakes:
+            return None
+        return ("false alarms", self.false_alarms) if self.reals else ("missed fakes", self.missed)
+
+    @property
     def lost(self) -> float | None:
         """AUROC lost; None where nothing is left to rank, or nothing was."""
         value = self.auroc.difference.value
@@ -134,7 +141,7 @@ class Robustness:
 
     Attributes:
         results: the worst first: where most of a class has no score any more, then by the AUROC
-            lost.
+            lost; of one class alone by the false alarms or misses that it adds.
         real, fake: items that were drawn, all with a clean score.
         groups, real_groups, fake_groups: of people, among them, and among those of each class.
         of: items they were drawn from.

@@ -68,6 +68,18 @@ def test_it_is_the_formula_of_the_paper() -> None:
     assert heat.maps(inputs(1))[0] == pytest.approx(expected.detach().numpy(), abs=1e-6)
 
 
+def test_with_a_test_time_flip_a_map_is_of_both() -> None:
+    plain, both = HeatMaps(detector(), 96), HeatMaps(detector(test_time_flip=True), 96)
+    given = inputs()
+    mirrored = np.ascontiguousarray(given[..., ::-1])
+    expected = (plain.maps(given) + plain.maps(mirrored)[..., ::-1]) / 2
+    maps, logits = both.maps(given), both.logits(given)
+    assert maps == pytest.approx(expected, abs=1e-6)
+    assert logits == pytest.approx((plain.logits(given) + plain.logits(mirrored)) / 2, abs=1e-5)
+    assert both.constant(maps, logits) is not None
+    assert both.logits(mirrored) == pytest.approx(logits, abs=1e-5)
+
+
 def test_occlusion_finds_what_was_covered() -> None:
     network = detector()
     heat = HeatMaps(network, 64, "occlusion")

@@ -131,6 +131,32 @@ def test_the_worst_comes_first_and_what_is_gone_before_all(degraded: Any) -> Non
     assert some.lost == 0  # of the items that still have a score, clean and degraded alike
 
 
+@pytest.mark.parametrize("label, name", [(0, "false alarms"), (1, "missed fakes")])
+def test_of_one_class_the_worst_adds_most_mistakes(
+    make_subject: Any, fitted: Calibration, label: int, name: str
+) -> None:
+    """Real items alone are how false alarms are looked for: there is nothing to rank then."""
+    worse = 1 if label == 0 else -1
+    clean = np.random.default_rng(0).normal(size=40) + (-1.0 if label == 0 else 3.0)
+    subject = make_subject(clean, [label] * 40, calibration=fitted)
+    names = subject.predictions["video_id"].to_numpy(str)
+    parts = [pd.DataFrame({"degradation": key, "video_id": names, "logit": clean + change,
+                           "status": "ok"})
+             for key, change in (("jpeg_95", 0.0), ("blur_2", 9.0 * worse), ("noise_20", worse),
+                                 ("jpeg_30", 0.4 * worse))]  # fmt: skip
+    scores = DegradedScores(pd.concat(parts), tuple(names), 40, {"crop": 40}, 0)
+    found = evaluate(Subject(**{**vars(subject), "degraded": scores}), draws=200)
+    assert found.robustness is not None
+    assert [one.key for one in found.robustness.results] == [
+        "blur_2", "noise_20", "jpeg_30", "jpeg_95"
+    ]  # fmt: skip
+    (said,) = worst_words(found.robustness)
+    assert "100.0 %, +" in said and f"points of {name}, all scored" in said
+    text = evaluation_markdown(found)
+    assert ("of the manipulated pictures" in text) is (label == 1)
+    assert ("of the real pictures manipulated" in text) is (label == 0)
+
+
 def test_few_that_are_left_are_no_measure(degraded: Any) -> None:
     def three_reals(logit: np.ndarray) -> np.ndarray:
         rows = np.random.default_rng(0).random(logit.size)
