@@ -280,7 +280,7 @@ def test_a_full_queue_is_refused_at_once_and_empties_again(serve, encode):
         refused(server, first.result(), 503, "busy")
         assert first.result().headers["Retry-After"] == "1"
         assert server.client.get("/healthz").status_code == 200  # the event loop is free
-        assert server.network.at_once == 1
+        wait_until(lambda: server.network.at_once == 1)  # decoding took its time
         server.network.may_go.set()
         assert sorted(task.result().status_code for task in tasks) == [200, 200, 503]
     assert server.client.post("/v1/predict", content=encode()).status_code == 200
