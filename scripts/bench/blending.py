@@ -47,7 +47,7 @@ def milliseconds(work: Callable[[int], object], count: int) -> float:
 def settings(name: str) -> dict[str, Any]:
     """Return the augmentation of a configuration."""
     data = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))["data"]
-    return {name: data[name] for name in ("augmentation",) if name in data}
+    return {"augmentation": data["augmentation"]} if "augmentation" in data else {}
 
 
 def main() -> None:

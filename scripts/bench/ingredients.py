@@ -48,7 +48,8 @@ from deepfake_lightning.schemas import Preprocess
 
 BASE = "as configured"
 _USUAL = asdict(Augmentation())
-_MILDER = {**_USUAL, **dict.fromkeys(("jpeg", "blur", "downscale", "noise"), 0.05), "cutout": 0}
+_SELDOM = dict.fromkeys(("jpeg", "blur", "downscale", "noise"), 0.05)
+_MILDER = {**_USUAL, **_SELDOM, "shift": 0.5, "cutout": 0}
 _FLIPS = {**dict.fromkeys(_USUAL, 0), "flip": 0.5}
 _CALLBACKS = "--trainer.callbacks"
 INGREDIENTS: dict[str, tuple[str, ...]] = {

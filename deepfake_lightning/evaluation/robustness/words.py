@@ -78,9 +78,9 @@ def worst_words(found: Robustness) -> tuple[str, ...]:
     one = found.worst
     if one is None:
         return ()
-    if one.mistakes and one.mistakes[1].difference.value is not None:
+    if one.mistakes and not one.is_gone and one.mistakes[1].difference.value is not None:
         name, rate = one.mistakes
-        return (f"Worst: {one.words}: {_points(rate)} points of {name}, {unscored_words(one)}.",)
+        return (f"Worst: {one.words}: {name} {_points(rate)} points, {unscored_words(one)}.",)
     if one.lost is None:
         return (f"Worst: {one.words}: nothing can be ranked, {unscored_words(one)}.",)
     if one.is_gone:

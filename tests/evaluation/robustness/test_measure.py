@@ -151,7 +151,7 @@ def test_of_one_class_the_worst_adds_most_mistakes(
         "blur_2", "noise_20", "jpeg_30", "jpeg_95"
     ]  # fmt: skip
     (said,) = worst_words(found.robustness)
-    assert "100.0 %, +" in said and f"points of {name}, all scored" in said
+    assert f"{name} 100.0 %, +" in said and "points, all scored" in said
     text = evaluation_markdown(found)
     assert ("of the manipulated pictures" in text) is (label == 1)
     assert ("of the real pictures manipulated" in text) is (label == 0)
