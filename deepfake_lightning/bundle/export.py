@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from deepfake_lightning.bundle.onnx_session import INPUT, OUTPUTS, open_session
+from deepfake_lightning.bundle.onnx_session import INPUT, OUTPUTS, open_session, run_session
 from deepfake_lightning.errors import BundleError
 from deepfake_lightning.models import DeepfakeDetector
 from deepfake_lightning.models.backbones import pooled_features
@@ -117,13 +118,7 @@ def run_torch(
 
 def onnx_network(data: bytes) -> Callable[[Float32Array], tuple[Float32Array, Float32Array]]:
     """Return an ONNX graph as a function: inputs [B, 3, S, S] -> logits [B], features [B, F]."""
-    session = open_session(data, "the exported graph")
-
-    def run(images: Float32Array) -> tuple[Float32Array, Float32Array]:
-        logit, features = session.run(list(OUTPUTS), {INPUT: images})
-        return logit, features
-
-    return run
+    return partial(run_session, open_session(data, "the exported graph"))
 
 
 def run_onnx(data: bytes, images: Float32Array) -> tuple[Float32Array, Float32Array]:

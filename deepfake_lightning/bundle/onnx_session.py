@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from deepfake_lightning.errors import BundleError
 
 INPUT, OUTPUTS = "image", ("logit", "features")
+_AT_ONCE = 4
+"""Pictures in one run. What 32 of 224 pixels' side leave between two layers does not fit a core's
+cache, and each takes a fifth longer than of 4 (EfficientNet-B0; ``scripts/bench/engine.py``).
+"""
 
 
 def open_session(data: bytes, name: str, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -40,6 +46,21 @@ def open_session(data: bytes, name: str, threads: int = 1) -> onnxruntime.Infere
             f"{name} cannot be run: {str(error).splitlines()[0][:300]}",
             next_step="build the bundle anew with this version of deepfake-lightning",
         ) from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, images: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return logits [B] and features [B, F] of inputs float32 [B, 3, S, S]; B is 1 or more."""
+    parts = [
+        session.run(list(OUTPUTS), {INPUT: images[at : at + _AT_ONCE]})
+        for at in range(0, len(images), _AT_ONCE)
+    ]
+    if len(parts) == 1:
+        logit, features = parts[0]
+        return logit, features
+    logits, rows = zip(*parts, strict=True)
+    return np.concatenate(logits), np.concatenate(rows)
 
 
 def _check(data: bytes, name: str) -> None:

@@ -26,6 +26,7 @@ def serve(
     deadline: float = 30.0,
     queue: int | None = None,
     log: str | None = None,
+    log_days: int | None = None,
     logs: str | None = None,
     keep_media: Literal["off", "review"] = "off",
     backend: Literal["local", "ray"] = "local",
@@ -54,6 +55,8 @@ def serve(
         queue: requests that may wait (default: 16 for each worker); others get 503.
         log: prediction log, a path or a database URL (default: $DEEPFAKE_LOG, which other users do
             not see as they see flags, or monitoring/predictions.db in the workspace).
+        log_days: requests older than this are removed from it once an hour; sums by the minute stay
+            (default: none is; `log prune` removes them by hand).
         logs: folder of the server's own log, JSON lines; - is stderr (default: monitoring/logs in
             the workspace).
         keep_media: review keeps the pictures and short clips of requests that are drawn for review
@@ -73,7 +76,9 @@ def serve(
         workspace: where the workspace is (default: mlops).
     """
     check_one(version=version, bundle=bundle, env=env)
-    _check_numbers(processes=processes, workers=workers, queue=queue, deadline=deadline)
+    _check_numbers(
+        processes=processes, workers=workers, queue=queue, deadline=deadline, log_days=log_days
+    )
     if ray_address is not None and backend != "ray":
         raise UsageError(f"--ray_address {ray_address} is given, and this machine alone serves",
                          next_step="pass --backend ray, too, or leave it out")  # fmt: skip
@@ -100,6 +105,7 @@ def serve(
         asks=asks,
         rate=parse_rate(rate) if rate else None,
         log=log,
+        log_days=log_days,
         logs=logs or str((found.monitoring / "logs").absolute()),
         keep_media=keep_media == "review",
         bounds=Bounds(queue=queue, deadline=deadline),
@@ -124,7 +130,12 @@ def serve(
 
 
 def _check_numbers(
-    *, processes: int, workers: int | None, queue: int | None, deadline: float
+    *,
+    processes: int,
+    workers: int | None,
+    queue: int | None,
+    deadline: float,
+    log_days: int | None,
 ) -> None:
     if processes < 1:
         raise UsageError(f"--processes {processes} leaves nobody to answer",
@@ -135,6 +146,8 @@ def _check_numbers(
         raise UsageError(f"--queue {queue} is below 0", next_step="pass 0 or more")
     if not deadline > 0:
         raise UsageError(f"--deadline {deadline:g} leaves no time", next_step="pass seconds")
+    if log_days is not None and log_days < 1:
+        raise UsageError(f"--log_days {log_days} keeps nothing", next_step="pass 1 or more")
 
 
 def _resolved(version: str | None, workspace: Workspace) -> str | None:

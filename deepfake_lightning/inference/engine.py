@@ -300,6 +300,8 @@ class Engine:
         return np.stack([to_input(crop, self.preprocess) for crop in crops])
 
     def _tracks(self, faces: Sequence[ScoredFace]) -> tuple[ScoredTrack, ...]:
+        if len(faces) == 1:  # most requests to a server: there is nothing to find the mean of
+            return (ScoredTrack(faces[0].track, faces[0].logit, 1),)
         tracks = np.array([-1 if face.track is None else face.track for face in faces])
         frames = np.array([-1 if face.frame is None else face.frame for face in faces])
         logits = np.array([face.logit for face in faces])

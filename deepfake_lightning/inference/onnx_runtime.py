@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_lightning.bundle.onnx_session import INPUT, OUTPUTS, open_session
+from deepfake_lightning.bundle.onnx_session import open_session, run_session
 from deepfake_lightning.errors import BundleError
 
 
@@ -35,8 +35,7 @@ class OnnxRuntime:
 
     def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return logits [B] and features [B, F] of inputs float32 [B, 3, S, S]."""
-        logit, features = self._session.run(list(OUTPUTS), {INPUT: images})
-        return logit, features
+        return run_session(self._session, images)
 
     def _try(self, name: str, size: int, features: int) -> None:
         """Run it once: here, what it gives can be refused before anything is scored."""

@@ -179,7 +179,7 @@ def _no_object() -> Refusal:
 def _methods(request: Request) -> list[str]:
     """Return all methods of a path; a route names its own alone, and each method has one."""
     found: set[str] = set()
-    for route in (*request.app.routes, *request.app.state.routes):
+    for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
             found |= route.methods or set()
     return sorted(found)

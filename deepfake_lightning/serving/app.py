@@ -47,6 +47,8 @@ outside of faces are not covered.
 """
 
 
+_NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own looks with every request whether someone asks; /metrics and the logs do without."""
 _ROUTERS = (routes.router, job_routes.router, health.router)
 
 
@@ -84,13 +86,13 @@ def create_app(
         docs_url=None,  # these pages load scripts from other machines
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
         lifespan=_lifespan(settings, fleet, metrics, clock),
     )
-    routers = (*_ROUTERS, page.router)
-    for router in routers:
-        app.include_router(router)
+    for router in (*_ROUTERS, page.router):
+        # FastAPI's include_router would look for a route once more in each router.
+        app.router.routes.extend(router.routes)
     app.state.asks = settings.asks
-    app.state.routes = [route for router in routers for route in router.routes]
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(StorageError, on_storage_error)
     app.add_exception_handler(HTTPException, on_http_error)

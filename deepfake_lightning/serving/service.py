@@ -11,6 +11,7 @@ from pathlib import Path
 from anyio import CapacityLimiter
 
 from deepfake_lightning.monitoring.log import PredictionLog
+from deepfake_lightning.monitoring.log.retention import Retention
 from deepfake_lightning.monitoring.log.writer import LogWriter
 from deepfake_lightning.monitoring.review import drawing, policy_of
 from deepfake_lightning.monitoring.review.keeping import MediaKeeper
@@ -134,6 +135,8 @@ def open_service(
     places, decoders = settings.places, settings.decoders
     with ExitStack() as stack:
         log = stack.enter_context(PredictionLog(settings.log_place))
+        if settings.log_days is not None:
+            stack.callback(Retention(log, settings.log_days, clock=clock).close)
         review = policy_of(workspace)
         writer = LogWriter(
             log, on_fault=lambda fault: metrics.set_log_away(fault is not None),

@@ -63,6 +63,7 @@ class Settings:
         asks: whether callers need a token.
         rate: of callers whose token has none; None lets them ask as often as they like.
         log: place of the prediction log, a path or a URL; None: that of the workspace.
+        log_days: that it keeps requests; None: for ever.
         logs: folder of the server's own log; ``-`` is stderr.
         keep_media: whether uploads of requests that are drawn for review are kept for reviewers.
         apart: folder of this machine alone, for uploads under way, where the others of the
@@ -82,6 +83,7 @@ class Settings:
     asks: bool = False
     rate: Rate | None = None
     log: str | None = field(default=None, repr=False)  # a URL may hold a password
+    log_days: int | None = None
     logs: str = "-"
     keep_media: bool = False
     apart: Path | None = None

@@ -463,6 +463,7 @@ def test_a_full_disk_leaves_what_to_go_on_from(
     full = subprocess.run(
         [sys.executable, "-m", "deepfake_lightning", *args],
         capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # Python keeps a module that is cut off
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000)),
     )  # fmt: skip
     assert full.returncode == 1, full.stderr

@@ -118,7 +118,7 @@ def test_a_body_that_is_announced_too_large_is_not_read(server):
     before = server.count()
     with socket.create_connection(server.address, timeout=10) as client:
         client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n")
-        client.sendall(b"Content-Length: 99999999999999999999\r\n\r\n")
+        client.sendall(b"Content-Length: 9999999999999999999\r\n\r\n")
         head = client.recv(4096)
     assert head.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in head.lower()

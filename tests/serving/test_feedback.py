@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from deepfake_lightning.monitoring.log import new_request_id
+from deepfake_lightning.monitoring.log import new_request_id, retention
 from deepfake_lightning.serving import long_media
 from deepfake_lightning.serving.access.tokens import FILE, TokenStore
 from deepfake_lightning.serving.jobs.job import Order
@@ -224,3 +224,18 @@ def test_an_id_of_a_time_to_come_undoes_no_erasure(serve, encode):
     assert erase(server, new_request_id(server.service.clock() + 10**13)).status_code == 404
     server.service.writer.put(row)
     assert nothing_is_left(request_id, server)
+
+
+def test_old_requests_leave_the_log_by_themselves(serve, encode, monkeypatch):
+    monkeypatch.setattr(retention, "EVERY_SECONDS", 0.05)
+    now = 1_700_000_000_000_000
+    running = serve(log_days=2, clock=lambda: now)
+    request_id = running.client.post("/v1/predict", content=encode(200)).json()["request_id"]
+    assert running.find(request_id) is not None
+    now += 3 * 86_400_000_000
+    end = time.monotonic() + 20
+    while running.count() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running.find(request_id) is None
+    label = {"request_id": request_id, "label": "fake", "by": "desk 2"}
+    assert running.client.post("/v1/feedback", json=label).status_code == 404

@@ -24,6 +24,8 @@ CHUNKED = PREDICT + b"Transfer-Encoding: chunked\r\n\r\n"
 MALFORMED = {
     "two lengths": PREDICT + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
     "two lengths in one": PREDICT + b"Content-Length: 3, 4\r\n\r\nabc",
+    "the same length twice": PREDICT + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "a length and chunks": CHUNKED[:-2] + b"Content-Length: 8\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     "negative length": PREDICT + b"Content-Length: -3\r\n\r\nabc",
     "signed length": PREDICT + b"Content-Length: +3\r\n\r\nabc",
     "length in hexadecimal": PREDICT + b"Content-Length: 0x3\r\n\r\nabc",
@@ -38,6 +40,7 @@ MALFORMED = {
     "no colon": PREDICT + b"nothing\r\n\r\n",
     "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+    "a folded value": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
     "begins with a fold": b"GET /healthz HTTP/1.1\r\n folded: a\r\n\r\n",
     "bare return": PREDICT + b"A: b\rContent-Length: 3\r\n\r\nabc",
     "version 0.9": b"GET /\r\n\r\n",
@@ -54,6 +57,14 @@ MALFORMED = {
     "endless trailer": CHUNKED + b"0\r\n" + b"A: b\r\n" * 30_000,
     "many tiny chunks": CHUNKED + b"1\r\na\r\n" * 5000,
 }  # fmt: skip
+
+
+def _rest(client: socket.socket) -> bytes:
+    """Return what comes until the server hangs up; it may do so before it has read all."""
+    try:
+        return client.recv(1000)
+    except ConnectionResetError:
+        return b""
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -89,8 +100,6 @@ def test_odd_requests_that_http_allows_are_answered(server, encode):
     pieces = b"".join(b"1;a=b\r\n%c\r\n" % each for each in data)
     odd = {
         "chunks of a byte": CHUNKED + pieces + b"0;last\r\nDigest: a\r\n\r\n",
-        "folded": post("/v1/predict", data, "X: a\r\n b"),
-        "same length twice": post("/v1/predict", data, f"Content-Length: {len(data)}"),
         "10,000 headers": post("/v1/predict", data, *["A:b"] * 10_000),
         "version 1.0": post("/v1/predict", data).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
         "upgrade": post("/v1/predict", data, "Connection: Upgrade", "Upgrade: websocket"),
@@ -100,16 +109,52 @@ def test_odd_requests_that_http_allows_are_answered(server, encode):
         assert (answer.status, answer.json()["verdict"]) == (200, "manipulation_indicated"), name
 
 
-def test_a_body_of_two_lengths_ends_the_connection(server, encode):
-    data = encode(200)
-    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data)
+def test_what_follows_a_body_of_two_lengths_is_not_taken_for_a_request(server):
     smuggled = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    sent = PREDICT + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(chunk)
     with socket.create_connection(server.address, timeout=10) as client:
-        client.sendall(sent + chunk + smuggled)
+        client.sendall(MALFORMED["a length and chunks"] + smuggled)
         answer = read_answer(client)
-        assert (answer.status, answer.headers["connection"]) == (200, "close")
-        assert client.recv(100) == b""  # what follows is not taken for a request
+        assert (answer.status, answer.headers["connection"]) == (400, "close")
+        assert _rest(client) == b""
+
+
+def test_trailers_are_no_headers(server, encode):
+    data = encode(200)
+    chunk = b"%x\r\n%s\r\n" % (len(data), data)
+    trailers = b"0\r\nX-Forwarded-For: 1.2.3.4\r\nHost: evil\r\n\r\n"
+    next_one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(CHUNKED + chunk)
+        time.sleep(0.1)  # the app has the head
+        client.sendall(trailers + next_one)
+        assert [read_answer(client).status for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("piece", [40, 1 << 20])
+def test_a_wish_for_another_protocol_is_not_granted(server, encode, piece):
+    wish = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    sent = post("/v1/predict", encode(200), *wish)  # Java asks with each request
+    with socket.create_connection(server.address, timeout=10) as client:
+        for _ in range(2):
+            for at in range(0, len(sent), piece):
+                client.sendall(sent[at : at + piece])
+            assert read_answer(client).json()["verdict"] == "manipulation_indicated"
+        client.sendall(b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
+        assert read_answer(client).status == 400
+
+
+def test_a_broken_body_is_refused_after_what_was_asked_before_it(server, encode):
+    whole = post("/v1/predict", encode(200))
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(whole + CHUNKED + b"3\r\nab")
+        time.sleep(0.05)  # the second is under way, or waits for the first
+        client.sendall(b"c!\r\n" + whole)
+        assert [read_answer(client).status for _ in range(2)] == [200, 400]
+        assert _rest(client) == b""
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(whole + CHUNKED + b"3\r\nabc!\r\n" + whole)  # in one piece
+        assert [read_answer(client).status for _ in range(2)] == [200, 400]
+        assert _rest(client) == b""
 
 
 def test_requests_in_one_piece_are_answered_in_order(server, encode):

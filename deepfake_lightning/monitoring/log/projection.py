@@ -18,20 +18,20 @@ _STORED = np.dtype("<f4")
 
 
 def projection_of(
-    features: NDArray[np.float32], mean: NDArray[np.float32], components: NDArray[np.float32]
+    features: NDArray[np.float32], mean: NDArray[np.float64], components: NDArray[np.float64]
 ) -> bytes:
     """Return the projection of an item's mean features, as it is kept.
 
     Args:
         features: float32 [N, F], of its N faces; N is 1 or more.
-        mean: float32 [F], of the bundle's reference (``bundle.reference``).
-        components: float32 [K, F], of the same.
+        mean: float64 [F], of the bundle's reference (:func:`reference_of`).
+        components: float64 [K, F], of the same.
 
     Returns:
         float32 [K], little-endian: (mean over faces - ``mean``) on each component.
     """
     centred = features.mean(axis=0, dtype=np.float64) - mean
-    return bytes((components.astype(np.float64) @ centred).astype(_STORED).tobytes())
+    return bytes((components @ centred).astype(_STORED).tobytes())
 
 
 def projection_values(projection: bytes) -> NDArray[np.float32]:
@@ -39,8 +39,10 @@ def projection_values(projection: bytes) -> NDArray[np.float32]:
     return np.frombuffer(projection, _STORED).astype(np.float32)
 
 
-def reference_of(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def reference_of(bundle: Bundle) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``mean`` [F] and ``components`` [K, F] of a detector's reference pictures.
+
+    They are converted once, and not for each item that is projected.
 
     Raises:
         BundleError: its file does not hold them.
@@ -53,7 +55,7 @@ def reference_of(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.float3
     width = bundle.record.features
     if mean.shape != (width,) or components.ndim != 2 or components.shape[1] != width:
         raise _no_reference(bundle)
-    return mean.astype(np.float32), components.astype(np.float32)
+    return mean.astype(np.float64), components.astype(np.float64)
 
 
 def _no_reference(bundle: Bundle) -> BundleError:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,6 +28,7 @@ _FORWARDED = frozenset(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=64)  # each request names one, and nearly all the same
 def is_loopback(host: str) -> bool:
     """Return whether a host's name or address can only mean this machine."""
     try:

@@ -45,14 +45,14 @@ class Served:
         engine: what scores.
         batcher: runs its network.
         folder: of its bundle; None for an engine without one.
-        reference: ``mean`` [F] and ``components`` [K, F] of its reference pictures, float32;
+        reference: ``mean`` [F] and ``components`` [K, F] of its reference pictures, float64;
             None for an engine without a bundle.
     """
 
     engine: Engine
     batcher: Batcher
     folder: Path | None = None
-    reference: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    reference: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def project(self, features: NDArray[np.float32]) -> bytes | None:
         """Return the projection of an item's features [N, F]; None without faces or reference."""
