@@ -34,6 +34,7 @@ MALFORMED = {
     "chunked is not last": PREDICT + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
     "chunked twice": PREDICT + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     "nul in a value": PREDICT + b"X: a\0b\r\n\r\n",
+    "control sign in a host": b"GET /healthz HTTP/1.1\r\nHost: \x01\r\n\r\n",
     "nul in a name": PREDICT + b"X\0: a\r\n\r\n",
     "nul in the path": b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "space before the colon": PREDICT + b"Content-Length : 3\r\n\r\nabc",

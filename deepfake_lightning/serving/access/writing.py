@@ -31,19 +31,20 @@ class WritesTogether:
     def write(self, data: bytes) -> None:
         """Write soon, before anything else happens on the loop."""
         if len(data) > _AT_ONCE:
-            self._flush()
+            self.flush()
             self._transport.write(data)
         elif data:
             if not self._parts:
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self.flush)
             self._parts.append(data)
 
     def close(self) -> None:
         """Close it once all is written."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write now."""
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
