@@ -25,6 +25,7 @@ Buffer = bytes | bytearray | memoryview
 
 _COUNT, _LENGTH = struct.Struct("!I"), struct.Struct("!Q")
 _TOGETHER = 1 << 20  # bytes of a message that are copied so that they are sent at once
+_AT_ONCE = 1 << 18  # bytes that are read of an answer: more than a crop of 224 x 224 pixels
 _END_SECONDS = 5.0
 _OUT_OF_BAND = 5  # version of pickle that leaves arrays out
 
@@ -105,19 +106,28 @@ class TaskProcess:
         return found
 
     async def _receive(self, loop: asyncio.AbstractEventLoop) -> list[memoryview]:
-        count = _COUNT.unpack(await self._read(loop, _COUNT.size))[0]
-        lengths = await self._read(loop, count * _LENGTH.size)
-        sizes = [length for (length,) in _LENGTH.iter_unpack(lengths)]
-        return _cut(await self._read(loop, sum(sizes)), sizes)
-
-    async def _read(self, loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
-        data = memoryview(bytearray(size))
-        at = 0
-        while at < size:
-            got = await loop.sock_recv_into(self._line, data[at:])
+        # Nothing follows an answer before the next task: what there is is read at once.
+        first = await self._read(loop, b"", _COUNT.size)
+        head = _COUNT.size + _COUNT.unpack_from(first)[0] * _LENGTH.size
+        first = await self._read(loop, first, head)
+        sizes = [length for (length,) in _LENGTH.iter_unpack(first[_COUNT.size : head])]
+        data, at = bytearray(sum(sizes)), len(first) - head
+        data[:at] = memoryview(first)[head:]
+        whole = memoryview(data)
+        while at < len(whole):
+            got = await loop.sock_recv_into(self._line, whole[at:])
             if not got:
                 raise EOFError
             at += got
+        return _cut(whole, sizes)
+
+    async def _read(self, loop: asyncio.AbstractEventLoop, data: bytes, least: int) -> bytes:
+        """Return data with what comes after, so many bytes at least."""
+        while len(data) < least:
+            more = await loop.sock_recv(self._line, _AT_ONCE)
+            if not more:
+                raise EOFError
+            data += more
         return data
 
     def end(self) -> None:

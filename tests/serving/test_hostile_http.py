@@ -158,6 +158,15 @@ def test_a_broken_body_is_refused_after_what_was_asked_before_it(server, encode)
         assert _rest(client) == b""
 
 
+def test_a_broken_body_that_has_its_answer_gets_no_other(server):
+    sent = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab"
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(sent)
+        assert read_answer(client).status == 404
+        client.sendall(b"c!\r\n")
+        assert _rest(client) == b""
+
+
 def test_requests_in_one_piece_are_answered_in_order(server, encode):
     requests = [post("/v1/predict", encode(value)) for value in (100, 150, 200)]
     with socket.create_connection(server.address, timeout=10) as client:

@@ -8,11 +8,11 @@ import socket
 import uuid
 from typing import Any
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from deepfake_lightning.serving.access.doors import OTHER
 from deepfake_lightning.serving.access.security_headers import completed
+from deepfake_lightning.serving.access.strict_http import SMALLEST_PIECE, StrictProtocol
 from deepfake_lightning.serving.access.writing import WritesTogether
 from deepfake_lightning.serving.answers import Exchange, Refusal, refuse
 from deepfake_lightning.serving.telemetry.json_logs import log_request
@@ -22,19 +22,15 @@ HEAD_SECONDS = 10.0
 READ_SECONDS = 30.0
 """That an answer, as far as it is ready, may wait for the client to read it."""
 _MOST_CONNECTIONS = 1000
-_HEAD = 64 * 1024  # bytes of a head, of trailers, or of what is not yet seen to be anything
-_FREE_PIECES = 1000  # of a body; reading so many takes some 30 ms
-_SMALLEST_PIECE = 64  # bytes, on average, of a body in more pieces than that
-_OF_UPGRADES = (b"connection", b"http2-settings", b"upgrade")
 _MALFORMED = Refusal(
     400, "malformed", "this is no request of HTTP/1.1 that can be read",
     "send a method that there is, a head of less than 64 KiB, and a body as long as it says, in "
-    f"pieces of {_SMALLEST_PIECE} bytes or more",
+    f"pieces of {SMALLEST_PIECE} bytes or more",
 )  # fmt: skip
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's connection, with bounds that it lacks, and with this server's answers.
+class Connection(StrictProtocol):
+    """A connection whose time is bounded, and on which what is no HTTP has an answer as all have.
 
     A head has to come within :data:`HEAD_SECONDS`, and an answer of which more than 64 KiB wait in
     memory has to be read within :data:`READ_SECONDS`. There are as many connections as half of the
@@ -49,9 +45,6 @@ class Connection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._waits_since = self.loop.time()
-        self._in_head = False
-        self._fields = self._unheard = 0  # bytes
-        self._pieces = self._bytes = 0
         self._refusal: Refusal | None = None
 
     @property
@@ -86,70 +79,22 @@ class Connection(HttpToolsProtocol):
         """Take what came, and see whether a head is still missing."""
         if self._refusal is not None or self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
-        self._unheard += len(data)
-        try:
-            self._feed(data)
-        except HttpParserError:
-            self._refuse(_MALFORMED)
-        else:
-            if self._unheard > _HEAD:  # a field or the like that has no end
-                self._refuse(_MALFORMED)
+        super().data_received(data)
         self._watch()
 
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
-        self._in_head = True
-        self._fields = self._pieces = self._bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers come when the app has the headers, and are dropped."""
-        self._count(len(name) + len(value) + len(b": \r\n"))
-        if self._in_head:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer, if all say of the request the same (RFC 9112, 3.2 and 6.1)."""
-        self._in_head, self._unheard = False, 0
-        if self.parser.should_upgrade():  # see _feed
-            return
-        names = [name for name, _ in self.headers]
-        coded = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        version = self.parser.get_http_version()
-        if names.count(b"host") != 1 and not (version == "1.0" and b"host" not in names):
-            raise ValueError("a request names its host once")
-        if version not in ("1.0", "1.1") or coded not in ([], [b"chunked"]):
-            raise ValueError("no HTTP/1, or of another coding than the chunked one")
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of a body; reading many small ones takes far longer than sending them."""
-        self._unheard = 0
-        self._pieces += 1
-        self._bytes += len(body)
-        if self._pieces > _FREE_PIECES and self._bytes < _SMALLEST_PIECE * self._pieces:
-            raise ValueError("the pieces of the body are too small")
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Note that all of a request is here."""
-        self._unheard = 0
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
+    def refuse_malformed(self) -> None:
+        """Answer what is no HTTP, and hang up."""
+        self._refuse(_MALFORMED)
 
     def on_response_complete(self) -> None:
         """Note since when there is nothing to do; uvicorn closes what is idle for long."""
         self._waits_since = self.loop.time()
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
         if self._refusal is not None and self.is_waiting:
             self._say(self._refusal)
-        elif self._in_head:  # the next request has begun
+        elif self.in_head:  # the next request has begun
             self._watch()
 
     def pause_writing(self) -> None:
@@ -162,30 +107,6 @@ class Connection(HttpToolsProtocol):
         """Go on: nearly all has been read."""
         self._is_read()
         super().resume_writing()
-
-    def _feed(self, data: bytes) -> None:
-        """Parse what came.
-
-        Some clients (Java's) ask with each request whether they may go on in another protocol, and
-        the parser takes a body for the first bytes of that. They may not: it is told nothing of
-        such wishes.
-        """
-        try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade as stopped:
-            method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-            if method == b"CONNECT":
-                raise HttpParserError("this is no proxy") from None
-            self.parser = HttpRequestParser(self)
-            lines = [b"%s: %s\r\n" % each for each in self.headers if each[0] not in _OF_UPGRADES]
-            head = b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, b"".join(lines))
-            self._feed(head + data[stopped.args[0] :])
-
-    def _count(self, size: int) -> None:
-        self._unheard = 0
-        self._fields += size
-        if self._fields > _HEAD:
-            raise ValueError("the head or the trailers are too long")
 
     def _watch(self) -> None:
         if not self.is_waiting or self.transport.is_closing():
@@ -207,7 +128,7 @@ class Connection(HttpToolsProtocol):
         self._deadline = None
         if not self.is_waiting or self.transport.is_closing():
             return
-        if not self._in_head and not self._unheard:  # nothing was asked
+        if not self.in_head and not self.unheard:  # nothing was asked
             self.transport.close()
             return
         fault = f"the head of the request was not sent within {HEAD_SECONDS:g} seconds"
@@ -223,19 +144,19 @@ class Connection(HttpToolsProtocol):
         """Answer what cannot be read, as soon as what was asked before it is answered."""
         self._refusal = refusal
         cycle = self.cycle
-        if cycle is not None and cycle.more_body and not cycle.response_complete:
+        if self.in_body and not cycle.response_complete:
             cycle.disconnected = True  # what the app says of a broken body comes too late
             cycle.message_event.set()
             if self.pipeline:
                 self.pipeline.popleft()
                 cycle.response_complete = True
                 return
-            if cycle.response_started:
-                self.transport.close()
-                return
         elif not self.is_waiting:
             return
-        self._say(refusal)
+        if self.in_body and cycle.response_started:  # it has an answer
+            self.transport.close()
+        else:
+            self._say(refusal)
 
     def _say(self, refusal: Refusal) -> None:
         exchange = Exchange(uuid.uuid4().hex)

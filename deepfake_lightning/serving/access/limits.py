@@ -66,7 +66,10 @@ class BodyLimit:
                 exchange.size = min(announced, _LARGEST_LOGGED)
                 raise _too_large(limit, route)
             try:
-                with fail_after(ends - current_time() if unread else None):
+                if unread and ends < math.inf:
+                    with fail_after(ends - current_time()):
+                        message = await receive()
+                else:
                     message = await receive()
             except TimeoutError:
                 raise _too_slow() from None
