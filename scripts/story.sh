@@ -12,11 +12,12 @@ export DEEPFAKE_WORKSPACE=${STORY:-mlops/story}
 PLACE=$DEEPFAKE_WORKSPACE
 if [ "${1:-}" = --smoke ]; then
   SMOKE=yes KNOWN=(--identities 48 --clips 6) CLEAN=(--identities 10 --clips 7) NEW=(--identities 24 --clips 8)
-  BEFORE=70 AFTER=100 SLOWLY=2 TEST=160 EPOCHS=5
-  NETWORK=(--data.image_size 80 --model.lr 0.001)
+  BEFORE=70 AFTER=100 QUICKLY=2 SLOWLY=2 TEST=160 EPOCHS=2 AGAIN=3
+  NETWORK=(--data.image_size 80 --model.lr 0.002 --data.augment false --data.num_workers 0 --trainer.callbacks null)
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of steps this small threads wait for each other
 else
   SMOKE='' KNOWN=(--identities 48 --clips 8) CLEAN=(--identities 24 --clips 12) NEW=(--identities 40 --clips 8)
-  BEFORE=300 AFTER=200 SLOWLY=30 TEST=400 EPOCHS=6
+  BEFORE=300 AFTER=200 QUICKLY=5 SLOWLY=30 TEST=400 EPOCHS=6 AGAIN=6
   NETWORK=(--data.image_size 96)
 fi
 cat <<TEXT
@@ -39,7 +40,7 @@ mkdir -p "$PLACE"/{deployment,monitoring,retraining}/policy
 touch "$PLACE/.story"
 cp scripts/story/{gate,abtest}.yaml "$PLACE/deployment/policy/"
 cp scripts/story/{drift,review}.yaml "$PLACE/monitoring/policy/"
-cp scripts/story/retrain.yaml "$PLACE/retraining/policy/"
+sed "s/max_epochs: .*}/max_epochs: $AGAIN}/" scripts/story/retrain.yaml >"$PLACE/retraining/policy/retrain.yaml"
 
 # --- how it is told -------------------------------------------------------------------------------
 began=$SECONDS chapter='' since=$SECONDS
@@ -49,6 +50,20 @@ tell() { # a chapter begins, and the time of the one before is kept
   [ -z "$chapter" ] || printf '\n== %s\n' "$chapter"
 }
 run() { echo; echo "\$ deepfake-lightning $*"; deepfake-lightning "$@"; }
+NICE='nice -n 10' # what nobody waits for takes the core that is left
+aside() { # NAME COMMAND…: as in a second terminal; what it prints is kept until `hear NAME`
+  local name=$1
+  shift
+  echo; echo "\$ deepfake-lightning $* &"
+  $NICE deepfake-lightning "$@" >"$PLACE/$name.out" 2>"$PLACE/$name.err" &
+  printf -v "$name" %s $!
+}
+hear() { # NAME: its end is waited for, and what it printed is told
+  local code=0
+  wait "${!1}" || code=$?
+  echo; echo "… $1:"; cat "$PLACE/$1.out" "$PLACE/$1.err"
+  return $code
+}
 fires() { # a command that has to end with exit code 4: an alert fires
   local code=0
   run "$@" || code=$?
@@ -69,7 +84,7 @@ review() { # everyone who is named looks at all that was drawn; some is seen by 
   done
 }
 minute() { sleep $((61 - 10#$(date +%S))); }
-settled() { sleep $((67 - 10#$(date +%S))); } # drift is judged by minutes that are over, once all is logged
+settled() { sleep $((62 - 10#$(date +%S))); } # drift is judged by minutes that are over, once all is logged
 picture() { # of a page of the dashboard, where there is a browser
   [ -n "$BROWSER" ] || return 0
   mkdir -p "$PLACE/pictures"
@@ -77,59 +92,61 @@ picture() { # of a page of the dashboard, where there is a browser
     --screenshot="$PLACE/pictures/$1.png" "$PAGES/$2" >/dev/null 2>&1 || true
   if [ -s "$PLACE/pictures/$1.png" ]; then echo "picture: $PLACE/pictures/$1.png"; else echo "no picture: $BROWSER failed"; fi
 }
-start() { # NAME COMMAND…: leaves the address that the command prints in the variable NAME
-  local name=$1 line
-  shift
-  echo; echo "\$ deepfake-lightning $* &"
-  deepfake-lightning "$@" >"$PLACE/$name.out" 2>"$PLACE/$name.err" &
-  PROCESSES+=($!)
+address() { # NAME: what was begun aside serves at what it prints, which is left in NAME
+  local process=${!1} line
   for _ in $(seq 600); do
-    line=$(grep -oE 'http://[0-9.]+:[0-9]+' "$PLACE/$name.out" | head -n 1) && break
-    kill -0 $! 2>/dev/null || { cat "$PLACE/$name.err" >&2; exit 1; }
+    line=$(grep -oE 'http://[0-9.]+:[0-9]+' "$PLACE/$1.out" | head -n 1) && break
+    kill -0 "$process" 2>/dev/null || { cat "$PLACE/$1.err" >&2; exit 1; }
     sleep 0.2
   done
-  [ -n "$line" ] || { echo "$1 gives no address: see $PLACE/$name.err" >&2; exit 1; }
-  printf -v "$name" %s "$line"
-  echo "$line"
+  [ -n "$line" ] || { echo "$1 gives no address: see $PLACE/$1.err" >&2; exit 1; }
+  printf -v "$1" %s "$line"
+  echo "$1: $line"
 }
-PROCESSES=()
-finish() { [ ${#PROCESSES[@]} = 0 ] || { kill "${PROCESSES[@]}" && wait "${PROCESSES[@]}"; } 2>/dev/null || true; }
+finish() { # ends what still runs aside
+  local left
+  left=$(jobs -p)
+  [ -z "$left" ] || { kill $left; wait; } 2>/dev/null || true
+}
 trap finish EXIT
 BROWSER=$([ -n "$SMOKE" ] || command -v chromium || command -v chromium-browser || command -v google-chrome || true)
 
 # --- the story ------------------------------------------------------------------------------------
 tell "1 data: pictures of drawn people, real and forged in two ways; their faces"
-run data demo --out "$PLACE/data/known" --media pictures --methods swap,mouth "${KNOWN[@]}" &
-run data demo --out "$PLACE/data/clean" --media pictures --methods swap,mouth --seed 8 "${CLEAN[@]}"
-wait $!
-run data demo --out "$PLACE/data/new" --media pictures --methods render --seed 9 "${NEW[@]}" &
-drawing=$!
+run data demo --out "$PLACE/data/known" --media pictures --methods swap,mouth "${KNOWN[@]}"
 run extract "$PLACE/data/known" --out "$PLACE/data/faces"
+aside clean data demo --out "$PLACE/data/clean" --media pictures --methods swap,mouth --seed 8 "${CLEAN[@]}"
+aside new data demo --out "$PLACE/data/new" --media pictures --methods render --seed 9 "${NEW[@]}"
 
 tell "2 training: v1.0.0, calibrated, measured, registered"
 run fit --config configs/demo.yaml --experiment story --version v1.0.0 --data.root "$PLACE/data/faces" \
   --data.splits '{train: 0.35, val: 0.15, calib: 0.15, test: 0.1, gate: 0.25}' \
   --trainer.max_epochs "$EPOCHS" "${NETWORK[@]}"
-wait $drawing
+hear clean
+hear new
 
 tell "3 evaluation"
-run evaluate v1.0.0
+aside evaluation evaluate v1.0.0
 run registry list
 
 tell "4 deployment: the gate, a server tried aside, staging, production"
 run deploy v1.0.0 --env staging --reason "the first"
+hear evaluation
+aside PAGES dashboard --port 0 --watch false
 run deploy v1.0.0 --env production --reason "the first"
-start URL serve --env production --port 0 --keep_media review
-start PAGES dashboard --port 0 --watch false
+NICE='' aside URL serve --env production --port 0 --keep_media review
+address URL
+address PAGES
 
 tell "5 traffic: what was trained for"
-traffic clean "$BEFORE" 5 1
+traffic clean "$BEFORE" "$QUICKLY" 1
 review ada
 [ -n "$SMOKE" ] || settled
 run monitor --check true
 picture 1_healthy ""
 
 tell "6 a new forgery appears"
+[ "$(date +%S)" \< 55 ] || minute # it has to fill a part of a minute, not the ends of two
 traffic new "$AFTER" "$SLOWLY" 2
 minute
 traffic new "$AFTER" "$SLOWLY" 3
@@ -150,11 +167,12 @@ tell "9 training again: v1.1.0, through the gate into staging"
 run retrain --by story
 
 tell "10 comparison"
-run compare v1.0.0 v1.1.0
+aside comparison compare v1.0.0 v1.1.0
 
 tell "11 A/B test: half of the clients get v1.1.0"
 run abtest start v1.1.0 --share 0.5 --by story
-traffic new "$TEST" 5 4
+traffic new "$TEST" "$QUICKLY" 4
+hear comparison
 review ada grace
 run abtest status
 picture 4_abtest versions

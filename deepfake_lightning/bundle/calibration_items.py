@@ -16,7 +16,8 @@ from deepfake_lightning.data.lineage import check_unseen
 from deepfake_lightning.data.splits import identity_groups
 from deepfake_lightning.errors import BundleError, DataError
 from deepfake_lightning.metrics import item_scores
-from deepfake_lightning.models.checkpoints import TrainedDetector, read_checkpoint
+from deepfake_lightning.models.checkpoint_file import read_checkpoint
+from deepfake_lightning.models.checkpoints import TrainedDetector
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.schemas.calibration import KINDS, MediaType
 

@@ -18,7 +18,7 @@ from deepfake_lightning.evaluation.report import evaluate, write_report
 from deepfake_lightning.evaluation.subject import Subject
 from deepfake_lightning.evaluation.subjects.detectors import detector_of_checkpoint
 from deepfake_lightning.evaluation.subjects.scoring import SPLIT_NOTES, about_data
-from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.models.checkpoint_file import read_checkpoint
 from deepfake_lightning.models.detector import Stage
 from deepfake_lightning.models.scores import Scores
 from deepfake_lightning.schemas import Calibration

@@ -88,7 +88,7 @@ def _scored(
     detector = detector_of_bundle(registry.folder(version), likely=registry.run_of(entry))
     return score_split(
         detector, workspace=registry.workspace, data=str(data), split=split, command="retrain",
-        how=Scoring(workers, already_cropped=cropped, phase=begin, progress=advance),
+        how=Scoring(workers, already_cropped=cropped, audited=False, phase=begin, progress=advance),
     )  # fmt: skip
 
 

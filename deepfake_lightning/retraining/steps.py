@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 from deepfake_lightning.registry import Entry, Registry, Wish
@@ -70,11 +72,15 @@ def train(work: Work) -> dict[str, Any]:
     from deepfake_lightning.retraining.merging import DATA
     from deepfake_lightning.retraining.training import train as trained
 
+    # Another process trains; meanwhile this one imports what registers, which takes seconds.
+    importing = Thread(target=import_module, args=["deepfake_lightning.release"], daemon=True)
+    importing.start()
     found = trained(
         work.base, work.policy.train, work.folder / DATA, work.folder, work.workspace,
         work.record.name, new_fakes=work.record.result("merge")["train"]["fake"],
         environ=work.environ, progress=work.progress,
     )  # fmt: skip
+    importing.join()
     plain = {**asdict(found), "run": found.run.name, "checkpoint": found.checkpoint.name}
     return {**plain, "experiment": found.run.parent.name, "sha256": file_hash(found.checkpoint)}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.models.checkpoint_file import read_checkpoint
 
 _EVERY_SECONDS = 1.0
 

@@ -10,7 +10,7 @@ import yaml
 
 from deepfake_lightning.bundle.runs import checkpoint_with
 from deepfake_lightning.errors import CheckpointError, UsageError
-from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.models.checkpoint_file import read_checkpoint
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.storage import RUN_CONFIG, RUN_MANIFEST, Workspace, run_of
 from deepfake_lightning.training.run_folder import latest_run

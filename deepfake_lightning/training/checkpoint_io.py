@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from deepfake_lightning.models.checkpoints import load_plain
+from deepfake_lightning.models.checkpoint_file import load_plain
 from deepfake_lightning.storage import atomic_write
 
 

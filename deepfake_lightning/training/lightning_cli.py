@@ -30,7 +30,7 @@ from deepfake_lightning.data.audit import AuditReport, check_before_training
 from deepfake_lightning.data.datamodule import DeepfakeDataModule
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.models import DeepfakeDetector
-from deepfake_lightning.models.checkpoints import read_checkpoint
+from deepfake_lightning.models.checkpoint_file import read_checkpoint
 from deepfake_lightning.registry import Registry
 from deepfake_lightning.schemas import Manifest
 from deepfake_lightning.storage import Workspace, run_of

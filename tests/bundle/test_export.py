@@ -129,6 +129,14 @@ def test_a_checkpoint_always_gives_the_same_graph_and_weights(crop_bundle: Any) 
     assert weights == (crop_bundle.folder / "model.safetensors").read_bytes()
 
 
+def test_activations_are_as_they_were_after_an_export() -> None:
+    network = ServedNetwork(detector("test_efficientnet"))
+    before = [getattr(part, "inplace", None) for part in network.modules()]
+    export_onnx(network, 32)
+    assert True in before
+    assert [getattr(part, "inplace", None) for part in network.modules()] == before
+
+
 def test_the_weights_are_those_of_the_network_and_no_more() -> None:
     own = detector("test_efficientnet")
     state = load(export_weights(own))

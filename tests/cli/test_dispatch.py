@@ -88,7 +88,7 @@ def test_commands_of_every_hour_import_nothing_that_they_do_not_need(tmp_path: P
         "for args in (['alerts', 'list'], ['abtest', 'status'], ['feedback', 'list'],\n"
         "             ['log', 'show'], ['registry', 'list'], ['deploy', 'status']):\n"
         "    main(args)\n"
-        "heavy = {'torch', 'lightning', 'scipy.stats', 'scipy.optimize', 'sklearn'}\n"
+        "heavy = {'torch', 'lightning', 'pandas', 'scipy.stats', 'scipy.optimize', 'sklearn'}\n"
         "sys.exit(f'imported {found}' if (found := heavy & set(sys.modules)) else 0)\n"
     )
     done = subprocess.run(

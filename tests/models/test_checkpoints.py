@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import torch
 
 from deepfake_lightning.errors import CheckpointError
 from deepfake_lightning.models import DeepfakeDetector
-from deepfake_lightning.models.checkpoints import load_detector, load_plain, read_checkpoint
+from deepfake_lightning.models.checkpoint_file import load_plain, read_checkpoint
+from deepfake_lightning.models.checkpoints import load_detector
 from deepfake_lightning.storage import file_hash
 
 Content = dict[str, Any]
@@ -190,3 +193,15 @@ def test_weights_alone_are_plain_and_no_checkpoint(tmp_path: Path) -> None:
     assert load_plain(tmp_path / "w.pt").keys() == detector.state_dict().keys()
     with pytest.raises(CheckpointError, match=r"--model\.weights"):
         read_checkpoint(tmp_path / "w.pt")
+
+
+def test_reading_what_a_checkpoint_was_trained_on_imports_no_trainer() -> None:
+    code = (
+        "import sys, deepfake_lightning.models.checkpoint_file, deepfake_lightning.data.lineage\n"
+        "found = {'lightning', 'timm'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,7 @@ from deepfake_lightning.data.demo.clips import CRF, QUALITY, write_clip, write_p
 from deepfake_lightning.data.demo.recipe import LATER, METHODS, Method
 from deepfake_lightning.data.demo.shoot import Clip, clips_of, clusters
 from deepfake_lightning.errors import DataError
+from deepfake_lightning.processes import available_cores
 from deepfake_lightning.schemas import manifest
 
 DATASET, LICENCE = "demo", "CC0-1.0"
@@ -49,10 +52,10 @@ def make_demo(
         identities: number of identities, at least ``MIN_IDENTITIES``.
         clips: number of real clips of each identity, and of fakes of each.
         frames: frames of each clip, at 12 per second; of a picture one is drawn.
-        seed: same seed and numbers, same clips and rows on one machine.
+        seed: same seed and numbers, same clips and rows on one machine, on however many cores.
         media: ``pictures`` has one frame in the place of each clip.
         methods: of forgery, of ``METHODS`` and ``LATER``, which take turns.
-        progress: called with clips done and clips in all after every clip.
+        progress: called with clips done and clips in all, in turn, for every clip.
 
     Returns:
         The rows of the manifest, one a clip, columns ``COLUMNS``; ``path`` is
@@ -63,16 +66,22 @@ def make_demo(
     """
     _check(identities, clips, frames)
     forgeries = _known(methods)
+    many = frames if media == "videos" else 1
+
+    def made(cluster: list[int]) -> list[dict[str, Any]]:
+        drawn = clips_of(cluster, clips, many, seed, forgeries)
+        return [_write(out, clip, media) for clip in drawn]
+
     rows: list[dict[str, Any]] = []
-    total = 2 * identities * clips
-    done = 0
-    for cluster in clusters(identities):
-        many = frames if media == "videos" else 1
-        for clip in clips_of(cluster, clips, many, seed, forgeries):
-            rows.append(_write(out, clip, media))
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    with (
+        ThreadPoolExecutor(available_cores()) as pool,  # numpy and cv2 release the lock
+        closing(pool.map(made, clusters(identities))) as by_cluster,  # type: ignore[type-var]
+    ):
+        for of_cluster in by_cluster:
+            for row in of_cluster:
+                rows.append(row)
+                if progress is not None:
+                    progress(len(rows), 2 * identities * clips)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

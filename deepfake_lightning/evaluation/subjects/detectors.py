@@ -61,7 +61,7 @@ class Detector:
             scored: the data that are scored: they may be the training's.
         """
         if self.checkpoint is not None:
-            from deepfake_lightning.models.checkpoints import read_checkpoint
+            from deepfake_lightning.models.checkpoint_file import read_checkpoint
 
             state = read_checkpoint(self.checkpoint).get("DeepfakeDataModule", {})
             if "trained_on" in state:
@@ -145,7 +145,7 @@ def detector_of_checkpoint(
         CheckpointError: it is missing, damaged or foreign.
         UsageError: ``run`` is no folder of a training.
     """
-    from deepfake_lightning.models.checkpoints import read_checkpoint
+    from deepfake_lightning.models.checkpoint_file import read_checkpoint
 
     checkpoint = read_checkpoint(path)
     if run is not None and not (run / RUN_CONFIG).is_file():

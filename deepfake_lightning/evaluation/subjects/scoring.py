@@ -55,12 +55,14 @@ class Scoring:
         already_cropped: the pictures show one face each; None: the training's own data as ``test``
             takes them, others as ``predict`` does.
         robustness: which items are scored under degradations as well; None: none are.
+        audited: the data are audited where their training has not done so, for what reports say.
     """
 
     workers: int | None = None
     timeout: float = 600.0
     already_cropped: bool | None = None
     robustness: Plan | None = None
+    audited: bool = True
     phase: Callable[[str, int], None] = lambda what, number: None
     progress: Callable[[Assessment | None], None] = lambda found: None
 
@@ -197,13 +199,15 @@ def _model(detector: Detector, engine: Engine) -> Mapping[str, Any]:
 
 def _findings(
     detector: Detector, manifest: Manifest, own: bool, how: Scoring
-) -> tuple[Finding, ...]:
+) -> tuple[Finding, ...] | None:
     """Return what an audit of the data found: the training's where there is one, or a new one."""
     kept = (detector.run / RUN_RECORD) if own and detector.run is not None else None
     if kept is not None and kept.is_file():
         made = json.loads(kept.read_text("utf-8")).get("audit")
         if made is not None:
             return tuple(Finding(**finding) for finding in made["findings"])
+    if not how.audited:
+        return None
     has_clips = bool((manifest.rows["media_type"] == "video").any())
     how.phase("auditing the data", len(manifest))
     sample = _AUDITED["video" if has_clips else "image"]

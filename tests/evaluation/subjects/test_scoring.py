@@ -180,6 +180,9 @@ def test_data_without_splits_are_scored_whole(
     assert any("has no splits: all of it is scored" in note for note in found.notes)
     assert set(found.predictions["status"]) == {"ok"}
     assert found.findings is not None
+    plain = replace(how, audited=False)
+    again = score_split(detector, workspace=place, data=str(tmp_path / "new"), how=plain)
+    assert again.findings is None
 
 
 def test_pictures_that_were_trained_on_are_refused(
