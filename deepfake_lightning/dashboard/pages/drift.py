@@ -59,8 +59,8 @@ def page(source: Source, view: View, who: str) -> list[Component]:
         *(_standing(one) for one in latest),
         card("Drift score", chart(figure, f"Drift score of each window, latest: {says}"),
              note="Over 0.5 exactly where a feature has moved: significantly, and by more than its "
-             "limit. Large points: moved; diamonds: two windows in a row, which is what an alert "
-             "takes.", size="wide"),
+             "limit. Large points: moved; diamonds: two windows in a row, or as many as "
+             "drift.yaml asks for, which is what an alert takes.", size="wide"),
     ]  # fmt: skip
     if not judged:
         parts[-1] = card("Drift score", empty(f"No window was judged: {period.says}.",

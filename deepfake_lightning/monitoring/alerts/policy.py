@@ -9,7 +9,7 @@ Measures, their units, and whose they are; more is worse in all of them:
 - ``refusal_rate``: share of requests that ended with 503, for want of a place, of a result in time,
   or of a version; of the environment, as most have no version yet.
 - ``drift``: the drift score, 0 to 1, of a version's latest window; has no limit, two windows in a
-  row decide.
+  row decide, or one where ``drift.yaml`` says so.
 - ``no_traffic``: minutes since the last request, where there had been traffic; of the environment.
 - ``log_stalled``: minutes for which what was answered is not in the log; of the log.
 - ``disk``: share that is used, of each disk that workspace and log lie on.

@@ -71,7 +71,7 @@ def judge(
         record,
         score=_short(max(one.part for one in features)),
         moved=bool(moved),
-        confirmed=bool(again),
+        confirmed=bool(again if policy.windows_in_a_row > 1 else moved),
         features=features,
         severity=severity,
     )

@@ -61,6 +61,9 @@ class DriftPolicy(BaseModel):
         minutes: that it lasts at least.
         max_days: after which it ends whatever it has. A first check looks back twice as far.
         least_items: of a window that ended so; one with fewer is not judged.
+        windows_in_a_row: in which a feature has to move before drift is confirmed, for alerts and
+            retraining: with 1 it is found a window sooner, and by chance as often as
+            ``significance`` says.
         settle_seconds: after its end, before a window is judged: a row is of when its request came,
             and written once it is answered. Keep it above the server's deadline.
         sampled: items of a window that are compared at most, chosen evenly.
@@ -77,6 +80,7 @@ class DriftPolicy(BaseModel):
     minutes: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60.0
     max_days: Annotated[float, Field(gt=0, le=400, allow_inf_nan=False)] = 7.0
     least_items: Annotated[int, Field(ge=50)] = 200
+    windows_in_a_row: Literal[1, 2] = 2
     settle_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 40.0
     sampled: Annotated[int, Field(ge=50, le=10_000)] = 2000
     significance: Annotated[float, Field(gt=0, lt=1)] = 0.01

@@ -84,7 +84,7 @@ class DriftRecord:
             None where the window was not judged.
         moved: whether a feature has.
         confirmed: whether a feature has that had moved in the window before, too, beside the same
-            reference.
+            reference; or has at all, where the policy asks for one window.
         features: those that were looked at, in the order of ``policy.FEATURES``.
         severity: AUC, 0.5 to 1, with which a classifier tells the window's embeddings from the
             reference's; None without embeddings.

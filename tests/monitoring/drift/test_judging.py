@@ -118,6 +118,9 @@ def test_two_windows_in_a_row_confirm():
     elsewhere = replace(one, reference_id="another")
     assert not _judge(seed=2, shift="sharpness", by=-1, before=elsewhere).confirmed
     assert not _judge(seed=400, shift="sharpness", by=-1, before=one).confirmed
+    hasty = DriftPolicy(windows_in_a_row=1)
+    assert _judge(seed=1, shift="sharpness", by=-1, policy=hasty).confirmed
+    assert not _judge(seed=2, before=one, policy=hasty).confirmed
 
 
 def test_it_says_from_where_to_where_in_units():
