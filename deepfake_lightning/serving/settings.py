@@ -103,7 +103,7 @@ class Settings:
     def batch_size(self) -> int:
         """How many faces a run of the network has, at most.
 
-        On a CPU larger batches are slower a face: the command ``benchmark`` shows by how much.
+        On a CPU no more than 4 run together, however many there are.
         """
         return self.batch or (4 if self.device == "cpu" else 32)
 
