@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 
 from deepfake_lightning.serving.access import connections, limits
@@ -38,6 +39,7 @@ MALFORMED = {
     "nul in a name": PREDICT + b"X\0: a\r\n\r\n",
     "nul in the path": b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "space before the colon": PREDICT + b"Content-Length : 3\r\n\r\nabc",
+    "a target with another host": b"GET http://evil/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "no colon": PREDICT + b"nothing\r\n\r\n",
     "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
@@ -144,18 +146,77 @@ def test_a_wish_for_another_protocol_is_not_granted(server, encode, piece):
         assert read_answer(client).status == 400
 
 
-def test_a_broken_body_is_refused_after_what_was_asked_before_it(server, encode):
+BROKEN = CHUNKED + b"3\r\nabc!\r\n"
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("pause", [0, 0.05])
+def test_a_broken_body_is_refused_after_what_was_asked_before_it(server, encode, before, pause):
     whole = post("/v1/predict", encode(200))
     with socket.create_connection(server.address, timeout=10) as client:
-        client.sendall(whole + CHUNKED + b"3\r\nab")
-        time.sleep(0.05)  # the second is under way, or waits for the first
-        client.sendall(b"c!\r\n" + whole)
-        assert [read_answer(client).status for _ in range(2)] == [200, 400]
+        client.sendall(whole * before + BROKEN[:-4])
+        time.sleep(pause)  # it is under way, or waits for the first
+        client.sendall(BROKEN[-4:] + whole)
+        assert [read_answer(client).status for _ in range(before)] == [200] * before
+        assert read_answer(client).status == 400
         assert _rest(client) == b""
+
+
+def test_a_slow_answer_comes_before_the_refusal_of_what_follows(serve, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    server = serve()
+    server.app.add_api_route("/slow", lambda: time.sleep(0.8))  # in a thread
     with socket.create_connection(server.address, timeout=10) as client:
-        client.sendall(whole + CHUNKED + b"3\r\nabc!\r\n" + whole)  # in one piece
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n" + BROKEN)
         assert [read_answer(client).status for _ in range(2)] == [200, 400]
         assert _rest(client) == b""
+
+
+def test_a_client_that_asks_without_end_is_refused(server):
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for number, answered in ((60, 60), (5000, 65)):
+        with socket.create_connection(server.address, timeout=10) as client:
+            client.sendall(one * number)
+            assert [read_answer(client).status for _ in range(answered)] == [200] * answered
+            if number > answered:
+                assert read_answer(client).status == 400
+                assert _rest(client) == b""
+
+
+def test_blanks_after_a_value_are_no_part_of_it(server, encode):
+    data = encode(200)
+    head = "POST /v1/predict HTTP/1.1\r\nHost: localhost \r\nExpect: 100-continue\t\r\n"
+    head += "Origin: http://localhost \r\nTransfer-Encoding: chunked \r\n\r\n"
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+        client.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+        assert read_answer(client).status == 200
+
+
+def test_a_wish_to_close_is_kept_beside_one_for_another_protocol(server):
+    sent = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade\r\n"
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(sent + b"Upgrade: h2c\r\n\r\n")
+        answer = read_answer(client)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert _rest(client) == b""
+
+
+def test_the_app_is_told_that_a_client_has_gone_though_it_had_asked_for_more(serve):
+    told = threading.Event()
+    server = serve()
+
+    async def wait(request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        told.set()
+
+    server.app.add_route("/wait", wait)
+    with socket.create_connection(server.address, timeout=10) as client:
+        client.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+        time.sleep(0.2)
+    assert told.wait(5)
 
 
 def test_a_broken_body_that_has_its_answer_gets_no_other(server):

@@ -10,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, inspect, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from deepfake_lightning.errors import StorageError, UsageError
 from deepfake_lightning.monitoring.log.address import WRITES, connect, log_url
@@ -20,6 +20,7 @@ from deepfake_lightning.storage import lock, make_private
 logger = logging.getLogger(__name__)
 
 _UPGRADE, _SOLE = 0x6466_6C01, 0x6466_6C02  # PostgreSQL's advisory locks are numbers
+_LOCK_TIMEOUT = "55P03"  # of its error codes
 
 
 class LogDatabase:
@@ -151,7 +152,13 @@ class LogDatabase:
                 wait = text("SELECT set_config('lock_timeout', :wait, true)")
                 connection.execute(wait, {"wait": f"{round(1000 * seconds)}ms"})
             call = "pg_advisory_xact_lock" if seconds else "pg_try_advisory_xact_lock"
-            found = connection.scalar(text(f"SELECT {call}(:key)"), {"key": _SOLE})
+            try:
+                with connection.begin_nested():
+                    found = connection.scalar(text(f"SELECT {call}(:key)"), {"key": _SOLE})
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_TIMEOUT:
+                    raise
+                found = False
             yield found is not False
 
     def bytes_on_disk(self) -> int:

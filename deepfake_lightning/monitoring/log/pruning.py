@@ -24,7 +24,7 @@ from deepfake_lightning.monitoring.log.tables import (
 )
 
 _ROWS_AT_A_TIME = 2000  # with their scores some hundredths of a second
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS, _SHORT_SECONDS = 60.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def prunable(log: LogDatabase, before_us: int) -> Prunable:
     return Prunable(before_us, *counts)
 
 
-def prune(log: LogDatabase, before_us: int, *, progress: Progress | None = None) -> int:
+def prune(
+    log: LogDatabase, before_us: int, *, waits: bool = True, progress: Progress | None = None
+) -> int:
     """Remove requests that came before a time, with their scores and labels.
 
     Their roll-ups are made first where they have changed, and never again. Rows go a few thousand
@@ -68,6 +70,8 @@ def prune(log: LogDatabase, before_us: int, *, progress: Progress | None = None)
     Args:
         log: of which.
         before_us: microseconds since 1970, UTC; the hour that it lies in is kept.
+        waits: whether to wait a minute, and not two seconds, where another process prunes or makes
+            roll-ups; without it nothing is done where that goes on, and no error raised.
         progress: told what is done, requests removed, and requests to remove.
 
     Returns:
@@ -78,7 +82,9 @@ def prune(log: LogDatabase, before_us: int, *, progress: Progress | None = None)
             roll-ups all the time.
     """
     before_us -= before_us % HOUR_US
-    with log.sole(seconds=_WAIT_SECONDS) as alone:
+    with log.sole(seconds=_WAIT_SECONDS if waits else _SHORT_SECONDS) as alone:
+        if not alone and not waits:
+            return 0
         if not alone:
             raise StorageError(
                 f"another process prunes {log.name} or makes its roll-ups",

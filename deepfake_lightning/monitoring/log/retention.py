@@ -24,7 +24,7 @@ class Retention:
     """Removes requests that are older than so many days, once an hour and at the beginning.
 
     What :func:`~deepfake_lightning.monitoring.log.pruning.prune` says holds: their sums by the
-    minute stay. Several processes may do so at a time; one of them finds what there is. A log that
+    minute stay. Of several processes one does it; the others look again an hour later. A log that
     cannot be written is tried again an hour later, and the server's own log says why.
 
     Args:
@@ -47,9 +47,8 @@ class Retention:
     def _run(self) -> None:
         while not self._end.is_set():
             try:
-                removed = prune(
-                    self._log, self._clock() - self._days * DAY_US, progress=self._progress
-                )
+                before_us = self._clock() - self._days * DAY_US
+                removed = prune(self._log, before_us, waits=False, progress=self._progress)
             except _Ended:
                 return
             except StorageError as error:

@@ -8,7 +8,7 @@ import socket
 import uuid
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from deepfake_lightning.serving.access.doors import OTHER
 from deepfake_lightning.serving.access.security_headers import completed
@@ -24,8 +24,8 @@ READ_SECONDS = 30.0
 _MOST_CONNECTIONS = 1000
 _MALFORMED = Refusal(
     400, "malformed", "this is no request of HTTP/1.1 that can be read",
-    "send a method that there is, a head of less than 64 KiB, and a body as long as it says, in "
-    f"pieces of {SMALLEST_PIECE} bytes or more",
+    "send a method that there is, a path, a head of less than 64 KiB, and a body as long as it "
+    f"says, in pieces of {SMALLEST_PIECE} bytes or more",
 )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ class Connection(StrictProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._waits_since = self.loop.time()
         self._refusal: Refusal | None = None
+        self._running: RequestResponseCycle | None = None  # of several in one piece, the first
 
     @property
     def is_waiting(self) -> bool:
@@ -69,6 +70,8 @@ class Connection(StrictProtocol):
         """Stop waiting."""
         self._stop_watching()
         self._is_read()
+        if self._running is not None:  # uvicorn tells the last one alone
+            self._give_up_on(self._running)
         super().connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -145,18 +148,27 @@ class Connection(StrictProtocol):
         self._refusal = refusal
         cycle = self.cycle
         if self.in_body and not cycle.response_complete:
-            cycle.disconnected = True  # what the app says of a broken body comes too late
-            cycle.message_event.set()
-            if self.pipeline:
+            if self.pipeline:  # its body is broken before it was begun with
                 self.pipeline.popleft()
-                cycle.response_complete = True
+                assert self._running is not None
+                self.cycle = self.pipeline[0][0] if self.pipeline else self._running
                 return
+            self._give_up_on(cycle)  # what the app says of a broken body comes too late
         elif not self.is_waiting:
             return
         if self.in_body and cycle.response_started:  # it has an answer
             self.transport.close()
         else:
             self._say(refusal)
+
+    @staticmethod
+    def _give_up_on(cycle: RequestResponseCycle) -> None:
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _say(self, refusal: Refusal) -> None:
         exchange = Exchange(uuid.uuid4().hex)

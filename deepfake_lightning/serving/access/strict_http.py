@@ -11,6 +11,7 @@ SMALLEST_PIECE = 64
 """Bytes, on average, of a body in more than a thousand pieces."""
 _FREE_PIECES = 1000  # reading so many takes some 30 ms
 _HEAD = 64 * 1024  # bytes of a head, of trailers, or of what is not yet seen to be anything
+_MOST_WAITING = 64  # requests in one piece beside the one that is answered
 _OF_UPGRADES = (b"connection", b"http2-settings", b"upgrade")
 
 
@@ -60,10 +61,11 @@ class StrictProtocol(HttpToolsProtocol):
         """Take a header; trailers come when the app has the headers, and are dropped."""
         self._count(len(name) + len(value) + len(b": \r\n"))
         if self.in_head:
-            super().on_header(name, value)
+            # Blanks around a value are no part of it (RFC 9110, 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, if all say of the request the same (RFC 9112, 3.2 and 6.1)."""
+        """Begin to answer, if it can be read in one way (RFC 9112, 3.2 and 6.1)."""
         self.in_head, self.unheard = False, 0
         if self.parser.should_upgrade():  # see _feed
             return
@@ -74,6 +76,11 @@ class StrictProtocol(HttpToolsProtocol):
             raise ValueError("a request names its host once")
         if version not in ("1.0", "1.1") or coded not in ([], [b"chunked"]):
             raise ValueError("no HTTP/1, or of another coding than the chunked one")
+        if not self.url.startswith(b"/") and self.url != b"*":  # it may name another host
+            raise ValueError("the target is no path")
+        if len(self.pipeline) >= _MOST_WAITING:
+            raise ValueError("too many requests before the first is answered")
+        self.expect_100_continue &= version == "1.1"
         super().on_headers_complete()
         self.in_body = True
 
@@ -113,6 +120,9 @@ class StrictProtocol(HttpToolsProtocol):
             raise HttpParserError("this is no proxy")
         self.parser = HttpRequestParser(self)
         lines = [b"%s: %s\r\n" % each for each in self.headers if each[0] not in _OF_UPGRADES]
+        said = b",".join(value for name, value in self.headers if name == b"connection")
+        if b"close" in (token.strip().lower() for token in said.split(b",")):
+            lines.append(b"connection: close\r\n")
         return b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, b"".join(lines))
 
     def _count(self, size: int) -> None:

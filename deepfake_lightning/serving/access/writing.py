@@ -23,6 +23,7 @@ class WritesTogether:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self._size = 0
 
     def __getattr__(self, name: str) -> Any:
         """Return what the transport has."""
@@ -37,6 +38,9 @@ class WritesTogether:
             if not self._parts:
                 self._loop.call_soon(self.flush)
             self._parts.append(data)
+            self._size += len(data)
+            if self._size > _AT_ONCE:  # the transport says when it has too much
+                self.flush()
 
     def close(self) -> None:
         """Close it once all is written."""
@@ -48,4 +52,5 @@ class WritesTogether:
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
+            self._size = 0
             self._transport.write(data)

@@ -78,3 +78,17 @@ def test_what_goes_wrong_is_said_and_tried_again(
     assert "the disk is full" in caplog.text
     assert "who knows" in caplog.text
     assert "requests removed, older than 1 days: 1" in caplog.text
+
+
+def test_where_another_process_is_at_it_nothing_is_said_and_the_end_is_soon(
+    log: PredictionLog, request_row: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.append(request_row(0, 0))
+    with log.sole() as alone:
+        assert alone
+        kept = Retention(log, 1, clock=lambda: NOON + 10 * DAY_US)
+        began = time.monotonic()
+        kept.close()
+        assert time.monotonic() - began < 8
+    assert log.count() == 1
+    assert not caplog.records

@@ -37,6 +37,7 @@ LARGE = b"l" * 100_000
         ([b"head", b"body", b""], [b"headbody"]),
         ([b""], []),
         ([LARGE], [LARGE]),
+        ([LARGE[:40_000]] * 3, [LARGE[:80_000], LARGE[:40_000]]),  # no more than that waits
         ([b"head", LARGE, b"end"], [b"head", LARGE, b"end"]),  # in order, and not copied
     ],
 )
