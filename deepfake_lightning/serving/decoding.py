@@ -8,7 +8,8 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -64,6 +65,8 @@ class DecodingPool:
         workers: processes; with one alone a picture may have to wait for a clip.
         limits: of one clip; of a picture its pixels.
         on_change: told how many files are decoded or wait for it.
+        ahead: pictures that are decoded or have been, and are not scored yet, at most. What was
+            decoded long before has left the cores' caches: with more, each takes longer.
     """
 
     def __init__(
@@ -71,11 +74,14 @@ class DecodingPool:
         workers: int,
         limits: Limits,
         on_change: Callable[[int], None] = lambda length: None,
+        *,
+        ahead: int = 64,
     ) -> None:
         self._workers = workers
         self._limits = limits
         self._on_change = on_change
         self._length = 0
+        self._ahead = asyncio.Semaphore(ahead)
         self._free_for_clips = asyncio.Semaphore(max(1, workers - 1))
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, _JOBS])
@@ -101,6 +107,22 @@ class DecodingPool:
             async with self._free_for_clips:
                 return await self._run(seconds, _sight, media, preprocess, self._limits)
         return await self._run(seconds, _sight, media, preprocess, self._limits)
+
+    @asynccontextmanager
+    async def place(self, kind: MediaType) -> AsyncIterator[None]:
+        """Hold a picture's place from before it is decoded until it is scored; clips need none."""
+        if kind == "video":  # few are decoded at a time, and each is scored for long
+            yield
+            return
+        self._count(1)
+        try:
+            await self._ahead.acquire()
+        finally:
+            self._count(-1)
+        try:
+            yield
+        finally:
+            self._ahead.release()
 
     async def draw(
         self,

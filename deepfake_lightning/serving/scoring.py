@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,7 +52,8 @@ async def score(
     """
     began = time.perf_counter()
     try:
-        async with asyncio.timeout(seconds):
+        place = nullcontext() if seen is not None else pool.place(media.kind)
+        async with asyncio.timeout(seconds), place:
             if seen is None:
                 seen = await _look(media, served, pool, seconds)
             logits: NDArray[np.float32] = np.zeros(0, np.float32)

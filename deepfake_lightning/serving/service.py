@@ -150,7 +150,9 @@ def open_service(
             on_lost=metrics.count_media_not_kept,
         )  # fmt: skip
         stack.callback(keeper.close)
-        pool = DecodingPool(decoders, bounds.clip, lambda n: metrics.set_queue("decode", n))
+        pool = DecodingPool(
+            decoders, bounds.clip, lambda n: metrics.set_queue("decode", n), ahead=settings.ahead
+        )
         stack.callback(pool.stop)
         fleet.start()
         stack.callback(fleet.stop)

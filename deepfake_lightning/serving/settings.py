@@ -108,6 +108,11 @@ class Settings:
         return self.batch or (4 if self.device == "cpu" else 32)
 
     @property
+    def ahead(self) -> int:
+        """How many pictures may be decoded and not yet scored: each core has its next batch."""
+        return self.decoders + self.cores * (self.batch_size + 1)
+
+    @property
     def log_place(self) -> str | Path:
         """Where the prediction log is."""
         return Workspace(self.workspace).prediction_log(self.log)

@@ -27,3 +27,20 @@ def test_a_file_whose_process_is_told_to_end_again_and_again_is_given_up() -> No
             pool.stop()
 
     assert asyncio.run(ask()) != os.getpid()
+
+
+def test_pictures_wait_until_those_before_are_scored_and_clips_do_not() -> None:
+    async def ask() -> None:
+        lengths: list[int] = []
+        pool = DecodingPool(1, VIDEO_LIMITS, lengths.append, ahead=2)
+        async with pool.place("image"), pool.place("image"):
+            async with pool.place("video"), pool.place("video"):
+                pass
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1), pool.place("image"):
+                    pytest.fail("there is no place")
+            assert lengths[-2:] == [1, 0]  # it waited, and no longer does
+        async with asyncio.timeout(5), pool.place("image"), pool.place("image"):
+            pass  # who gave up holds none
+
+    asyncio.run(ask())
