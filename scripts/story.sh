@@ -12,12 +12,12 @@ export DEEPFAKE_WORKSPACE=${STORY:-mlops/story}
 PLACE=$DEEPFAKE_WORKSPACE
 if [ "${1:-}" = --smoke ]; then
   SMOKE=yes KNOWN=(--identities 48 --clips 6) CLEAN=(--identities 10 --clips 7) NEW=(--identities 24 --clips 8)
-  BEFORE=70 AFTER=200 QUICKLY=2 SLOWLY=4 TEST=160 EPOCHS=2 AGAIN=3 WINDOWS=1
+  BEFORE=70 AFTER=200 QUICKLY=2 SLOWLY=4 TEST=160 EPOCHS=2 AGAIN=3 WINDOWS=1 ITEMS=150
   NETWORK=(--data.image_size 80 --model.lr 0.002 --data.augment false --data.num_workers 0 --trainer.callbacks null)
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of steps this small threads wait for each other
 else
   SMOKE='' KNOWN=(--identities 48 --clips 8) CLEAN=(--identities 24 --clips 12) NEW=(--identities 40 --clips 8)
-  BEFORE=300 AFTER=200 QUICKLY=5 SLOWLY=30 TEST=400 EPOCHS=6 AGAIN=6 WINDOWS=2
+  BEFORE=300 AFTER=200 QUICKLY=5 SLOWLY=30 TEST=400 EPOCHS=6 AGAIN=6 WINDOWS=2 ITEMS=60
   NETWORK=(--data.image_size 96)
 fi
 cat <<TEXT
@@ -40,7 +40,9 @@ mkdir -p "$PLACE"/{deployment,monitoring,retraining}/policy
 touch "$PLACE/.story"
 cp scripts/story/{gate,abtest}.yaml "$PLACE/deployment/policy/"
 cp scripts/story/review.yaml "$PLACE/monitoring/policy/"
-sed "s/^windows_in_a_row: .*/windows_in_a_row: $WINDOWS/" scripts/story/drift.yaml >"$PLACE/monitoring/policy/drift.yaml"
+# One window of few people may well look otherwise by chance: where one is to be enough, it has more items.
+sed "s/^windows_in_a_row: .*/windows_in_a_row: $WINDOWS/; s/^items: .*/items: $ITEMS/" scripts/story/drift.yaml \
+  >"$PLACE/monitoring/policy/drift.yaml"
 sed "s/max_epochs: .*}/max_epochs: $AGAIN}/" scripts/story/retrain.yaml >"$PLACE/retraining/policy/retrain.yaml"
 
 # --- how it is told -------------------------------------------------------------------------------
