@@ -7,6 +7,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -103,10 +104,11 @@ class DecodingPool:
             DecoderCrashed: the file ended its process.
             TimeoutError: it takes longer.
         """
+        how = _pickled(preprocess, self._limits)
         if media.kind == "video":
             async with self._free_for_clips:
-                return await self._run(seconds, _sight, media, preprocess, self._limits)
-        return await self._run(seconds, _sight, media, preprocess, self._limits)
+                return await self._run(seconds, _sight, media, how)
+        return await self._run(seconds, _sight, media, how)
 
     @asynccontextmanager
     async def place(self, kind: MediaType) -> AsyncIterator[None]:
@@ -190,6 +192,8 @@ class DecodingPool:
         self._begin_one(process)
 
     def _begin_one(self, gone: TaskProcess | None = None) -> None:
+        if gone is not None:
+            gone.hang_up()
         if self._is_open:
             task = asyncio.create_task(self._begin(gone))
             self._starting.add(task)
@@ -205,6 +209,7 @@ class DecodingPool:
                 gone = None
                 await asyncio.sleep(_PAUSE)
             else:
+                await process.connect()
                 self._free.put_nowait(process)
                 return
 
@@ -227,10 +232,17 @@ def _prepare() -> None:
     confine_process()
 
 
-def _sight(media: Media, preprocess: Preprocess, limits: Limits) -> Sighting:
+@lru_cache(maxsize=16)
+def _pickled(preprocess: Preprocess, limits: Limits) -> bytes:
+    """Return how media are looked at, as it crosses: the same for thousands, it is made once."""
+    return pickle.dumps((preprocess, limits))
+
+
+def _sight(media: Media, how: bytes) -> Sighting:
+    viewer, limits = _viewer(how)
     try:
         found = sight(
-            _viewer(preprocess), media.content, kind=media.kind, limits=limits,
+            viewer, media.content, kind=media.kind, limits=limits,
             already_cropped=media.already_cropped,
         )  # fmt: skip
         return _without_place(found, media)
@@ -250,5 +262,6 @@ def _without_place(found: Sighting, media: Media) -> Sighting:
 
 
 @lru_cache(maxsize=4)
-def _viewer(preprocess: Preprocess) -> Viewer:
-    return Viewer(preprocess)
+def _viewer(how: bytes) -> tuple[Viewer, Limits]:
+    preprocess, limits = pickle.loads(how)
+    return Viewer(preprocess), limits

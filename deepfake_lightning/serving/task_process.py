@@ -55,7 +55,8 @@ class TaskProcess:
 
     def __init__(self, process: multiprocessing.process.BaseProcess, line: socket.socket) -> None:
         self._process = process
-        self._line = line
+        self._socket = line
+        self._line = _Line()
         self.is_free = True
 
     @classmethod
@@ -68,19 +69,19 @@ class TaskProcess:
         """
         ours, theirs = socket.socketpair()
         with theirs:  # this process' copy: the end of the other one ends the line
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AT_ONCE)
             process = context.Process(target=_work, args=(theirs, prepare), daemon=True)
             process.start()
-        ours.setblocking(False)
         return cls(process, ours)
+
+    async def connect(self) -> None:
+        """Listen to it on this event loop; then it can be given tasks."""
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: self._line, sock=self._socket)
 
     def has_ended(self) -> bool:
         """Return whether it ended while it had nothing to do."""
-        try:
-            return not self._line.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        return not self._line.is_open
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what a function of a module returns there, or raise what it raises.
@@ -89,13 +90,9 @@ class TaskProcess:
             ProcessDied: it ended at it.
         """
         self.is_free = False
-        loop = asyncio.get_running_loop()
-        task = _message([pickle.dumps((function, args, kwargs))])
         try:
-            for part in task:
-                await loop.sock_sendall(self._line, part)
-            content, *buffers = await self._receive(loop)
-        except (EOFError, ConnectionError):
+            content, *buffers = await self._line.ask(pickle.dumps((function, args, kwargs)))
+        except EOFError:
             await asyncio.to_thread(self._process.join, _END_SECONDS)
             raise ProcessDied(self._process.exitcode) from None
         self.is_free = True
@@ -105,39 +102,96 @@ class TaskProcess:
         found: T = result
         return found
 
-    async def _receive(self, loop: asyncio.AbstractEventLoop) -> list[memoryview]:
-        # Nothing follows an answer before the next task: what there is is read at once.
-        first = await self._read(loop, b"", _COUNT.size)
-        head = _COUNT.size + _COUNT.unpack_from(first)[0] * _LENGTH.size
-        first = await self._read(loop, first, head)
-        sizes = [length for (length,) in _LENGTH.iter_unpack(first[_COUNT.size : head])]
-        data, at = bytearray(sum(sizes)), len(first) - head
-        data[:at] = memoryview(first)[head:]
-        whole = memoryview(data)
-        while at < len(whole):
-            got = await loop.sock_recv_into(self._line, whole[at:])
-            if not got:
-                raise EOFError
-            at += got
-        return _cut(whole, sizes)
-
-    async def _read(self, loop: asyncio.AbstractEventLoop, data: bytes, least: int) -> bytes:
-        """Return data with what comes after, so many bytes at least."""
-        while len(data) < least:
-            more = await loop.sock_recv(self._line, _AT_ONCE)
-            if not more:
-                raise EOFError
-            data += more
-        return data
+    def hang_up(self) -> None:
+        """Give it no more tasks; on the event loop, before it is ended in another thread."""
+        self.is_free = False
+        self._line.close()
 
     def end(self) -> None:
         """End it, whatever it does; this waits a moment. Once it has ended, nothing happens."""
-        self.is_free = False
-        self._line.close()
+        self.hang_up()
+        self._socket.close()
         with suppress(ValueError):  # it is closed already, or stuck in the kernel
             self._process.kill()
             self._process.join(_END_SECONDS)
             self._process.close()
+
+
+class _Line(asyncio.BufferedProtocol):
+    """The end of a line at which answers come: nothing follows one before the next task.
+
+    What there is of an answer is read at once, and copied once, out of what the next one is read
+    into; only what is longer than that has a place of its own from then on.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self._first = memoryview(bytearray(_AT_ONCE))
+        self._into, self._at = self._first, 0
+        self._sizes: list[int] = []
+        self._answer: asyncio.Future[list[memoryview]] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if not self.is_open:  # it was closed before it was there
+            transport.abort()
+
+    async def ask(self, task: bytes) -> list[memoryview]:
+        """Return the parts of the answer to a task.
+
+        Raises:
+            EOFError: there is none, as the other end is gone.
+        """
+        if self._transport is None or not self.is_open:
+            raise EOFError
+        self._answer = asyncio.get_running_loop().create_future()
+        for part in _message([task]):
+            self._transport.write(part)
+        return await self._answer
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where to put what comes next."""
+        return self._into[self._at :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See whether the answer is whole."""
+        self._at += nbytes
+        if self._into is self._first and not self._began():
+            return
+        if self._at == len(self._into):
+            parts = _cut(self._into, self._sizes)
+            self._into, self._at = self._first, 0
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(parts)
+
+    def _began(self) -> bool:
+        """Give the answer a place once its sizes are there; return whether it has one."""
+        if self._at < _COUNT.size:
+            return False
+        head = _COUNT.size + _COUNT.unpack_from(self._first)[0] * _LENGTH.size
+        if self._at < head:
+            return False
+        self._sizes = [length for (length,) in _LENGTH.iter_unpack(self._first[_COUNT.size : head])]
+        came, size = self._first[head : self._at], sum(self._sizes)
+        self._at -= head
+        self._into = memoryview(bytearray(came if self._at == size else size))
+        self._into[: self._at] = came
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits."""
+        self.is_open = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(EOFError())
+
+    def close(self) -> None:
+        """Hang up; a second time nothing happens."""
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
 
 
 def _work(line: socket.socket, prepare: Callable[[], None]) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import socket
 import time
 
 import numpy as np
 import pytest
 
+from deepfake_lightning.serving import task_process
 from deepfake_lightning.serving.task_process import ProcessDied, TaskProcess
 
 
@@ -39,31 +41,67 @@ def nothing():
     """Prepare nothing."""
 
 
-@pytest.fixture
-def process():
-    started = TaskProcess.start(multiprocessing.get_context("forkserver"), nothing)
-    yield started
-    started.end()
+def with_process(ask):
+    """Run what is asked of a process, on an event loop."""
+
+    async def run():
+        process = TaskProcess.start(multiprocessing.get_context("forkserver"), nothing)
+        try:
+            await process.connect()
+            return await ask(process)
+        finally:
+            process.end()
+
+    return asyncio.run(run())
 
 
 @pytest.mark.parametrize("count", [3, 3_000_000])
-def test_it_returns_what_the_function_does_small_or_large(process, count):
-    async def ask():
-        return [await process.run(numbers, count) for _ in range(2)]
+def test_it_returns_what_the_function_does_small_or_large(count):
+    async def ask(process):
+        found = [await process.run(numbers, count) for _ in range(2)]
+        assert process.is_free
+        return found
 
-    for found in asyncio.run(ask()):
+    for found in with_process(ask):
         assert found["name"] == "n"
         np.testing.assert_array_equal(found["array"], np.arange(count))
-    assert process.is_free
+        found["array"] += 1  # it is no one else's
 
 
-def test_it_takes_what_is_large(process):
-    data = os.urandom(5_000_000)
-    assert asyncio.run(process.run(bytes, data)) == data
+@pytest.mark.parametrize("step", [1, 3, 5, 64, 1000])
+def test_an_answer_is_the_same_wherever_it_is_cut(step):
+    """Its head, the sizes and the rest come in pieces, as the kernel has room."""
+    parts = [b"", b"a", os.urandom(300), b"", os.urandom(500)]
+    (message,) = task_process._message(parts)
 
-
-def test_an_error_is_raised_here_with_where_it_was_and_the_next_task_is_done(process):
     async def ask():
+        ours, theirs = socket.socketpair()
+        with theirs:
+            loop = asyncio.get_running_loop()
+            _, line = await loop.create_unix_connection(task_process._Line, sock=ours)
+            for _ in range(2):
+                asked = asyncio.ensure_future(line.ask(b"task"))
+                for at in range(0, len(message), step):
+                    theirs.send(message[at : at + step])
+                    await asyncio.sleep(0)
+                assert await asked == parts
+            line.close()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("size", [0, 199_000, 262_000, 262_110, 262_144, 262_200, 500_000])
+def test_an_answer_is_the_same_around_what_is_read_at_once(size):
+    assert with_process(lambda process: process.run(bytes, size)) == bytes(size)
+
+
+def test_it_takes_what_is_large():
+    data = os.urandom(5_000_000)
+    assert with_process(lambda process: process.run(bytes, data)) == data
+
+
+def test_an_error_is_raised_here_with_where_it_was_and_the_next_task_is_done():
+    async def ask(process):
         with pytest.raises(ValueError, match="too big") as caught:
             await process.run(refuse, "too big")
         assert "in refuse" in caught.value.__notes__[0]
@@ -72,36 +110,57 @@ def test_an_error_is_raised_here_with_where_it_was_and_the_next_task_is_done(pro
                 await process.run(function)
         return await process.run(os.getpid)
 
-    assert asyncio.run(ask()) not in (0, os.getpid())
+    assert with_process(ask) not in (0, os.getpid())
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_a_process_that_dies_at_a_task_says_how(process, kind):
-    async def ask():
+def test_a_process_that_dies_at_a_task_says_how(kind):
+    async def ask(process):
         pid = await process.run(os.getpid)
         with pytest.raises(ProcessDied) as caught:
             await process.run(os.kill, pid, kind)
+        assert not process.is_free
         return caught.value.exit_code
 
-    assert asyncio.run(ask()) == -kind
-    assert not process.is_free
+    assert with_process(ask) == -kind
 
 
-def test_a_process_that_dies_while_it_waits_is_seen_before_it_is_given_a_task(process):
-    os.kill(asyncio.run(process.run(os.getpid)), signal.SIGKILL)
-    ends = time.monotonic() + 10
-    while not process.has_ended():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+def test_a_process_that_dies_while_it_waits_is_seen_before_it_is_given_a_task():
+    async def ask(process):
+        os.kill(await process.run(os.getpid), signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while not process.has_ended():
+                await asyncio.sleep(0.01)
+        with pytest.raises(ProcessDied):
+            await process.run(os.getpid)
+
+    with_process(ask)
 
 
-def test_a_task_that_is_given_up_leaves_a_process_that_takes_no_more(process):
-    async def ask():
+def test_a_task_that_is_given_up_leaves_a_process_that_takes_no_more():
+    async def ask(process):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await process.run(time.sleep, 60)
+        assert not process.is_free
+        process.end()
+        process.end()  # nothing happens
 
-    asyncio.run(ask())
-    assert not process.is_free
+    with_process(ask)
+
+
+def test_an_answer_that_comes_after_its_task_was_given_up_is_dropped():
+    async def ask(process):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await process.run(time.sleep, 0.3)
+        await asyncio.sleep(0.6)  # what an event loop cannot raise, it logs
+        assert not process.has_ended()
+
+    with_process(ask)
+
+
+def test_a_process_that_was_never_listened_to_ends():
+    process = TaskProcess.start(multiprocessing.get_context("forkserver"), nothing)
     process.end()
-    process.end()  # nothing happens
+    assert process.has_ended()
