@@ -204,12 +204,12 @@ class DecodingPool:
         while True:
             try:
                 process = await asyncio.to_thread(self._replaced, gone)
+                await process.connect()
             except Exception as error:  # no memory for now: the others work on
                 logger.error("a decoder could not be started: %s", error)
                 gone = None
                 await asyncio.sleep(_PAUSE)
             else:
-                await process.connect()
                 self._free.put_nowait(process)
                 return
 

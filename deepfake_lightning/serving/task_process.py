@@ -69,6 +69,7 @@ class TaskProcess:
         """
         ours, theirs = socket.socketpair()
         with theirs:  # this process' copy: the end of the other one ends the line
+            # Else it would wait in the middle of an answer for this end to read.
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AT_ONCE)
             process = context.Process(target=_work, args=(theirs, prepare), daemon=True)
             process.start()
@@ -108,7 +109,10 @@ class TaskProcess:
         self._line.close()
 
     def end(self) -> None:
-        """End it, whatever it does; this waits a moment. Once it has ended, nothing happens."""
+        """End it, whatever it does, and cancel who waits for it; this waits a moment.
+
+        Once it has ended, nothing happens.
+        """
         self.hang_up()
         self._socket.close()
         with suppress(ValueError):  # it is closed already, or stuck in the kernel
@@ -188,8 +192,10 @@ class _Line(asyncio.BufferedProtocol):
             self._answer.set_exception(EOFError())
 
     def close(self) -> None:
-        """Hang up; a second time nothing happens."""
+        """Hang up; who waits for an answer is cancelled. A second time nothing happens."""
         self.is_open = False
+        if self._answer is not None:
+            self._answer.cancel()
         if self._transport is not None:
             self._transport.abort()
 

@@ -160,6 +160,18 @@ def test_an_answer_that_comes_after_its_task_was_given_up_is_dropped():
     with_process(ask)
 
 
+def test_who_waits_for_a_process_that_is_ended_is_cancelled_and_blames_no_file():
+    async def ask(process):
+        asked = asyncio.ensure_future(process.run(time.sleep, 60))
+        await asyncio.sleep(0.1)
+        process.end()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(10):
+                await asked
+
+    with_process(ask)
+
+
 def test_a_process_that_was_never_listened_to_ends():
     process = TaskProcess.start(multiprocessing.get_context("forkserver"), nothing)
     process.end()
