@@ -41,7 +41,7 @@ def nothing():
     """Prepare nothing."""
 
 
-def with_process(ask):
+def with_process(ask, start=asyncio.run):
     """Run what is asked of a process, on an event loop."""
 
     async def run():
@@ -52,7 +52,7 @@ def with_process(ask):
         finally:
             process.end()
 
-    return asyncio.run(run())
+    return start(run())
 
 
 @pytest.mark.parametrize("count", [3, 3_000_000])
@@ -93,6 +93,21 @@ def test_an_answer_is_the_same_wherever_it_is_cut(step):
 @pytest.mark.parametrize("size", [0, 199_000, 262_000, 262_110, 262_144, 262_200, 500_000])
 def test_an_answer_is_the_same_around_what_is_read_at_once(size):
     assert with_process(lambda process: process.run(bytes, size)) == bytes(size)
+
+
+def test_it_works_on_the_event_loop_of_ray_serve():
+    uvloop = pytest.importorskip(
+        "uvloop", reason="uvloop, which Ray Serve brings, is not installed"
+    )
+
+    async def ask(process):
+        found = await process.run(numbers, 300_000)
+        with pytest.raises(ProcessDied):
+            await process.run(os.abort)
+        assert process.has_ended()
+        return len(found["array"])
+
+    assert with_process(ask, uvloop.run) == 300_000
 
 
 def test_it_takes_what_is_large():
