@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import socket
@@ -357,3 +358,11 @@ def test_metrics_have_predictions_jobs_of_each_state_and_disks(server, encode):
     states = {state: found[f'deepfake_jobs{{state="{state}"}}'] for state in STATES}
     assert set(states.values()) == {"0.0"}
     assert 0 < float(found['deepfake_disk_used_ratio{disk="workspace"}']) < 1
+
+
+def test_what_is_loaded_at_the_start_is_not_looked_through_for_garbage(serve):
+    """It takes 0.1 s, every few seconds, in which no one is answered."""
+    gc.unfreeze()
+    server = serve()
+    assert gc.get_freeze_count() > 50_000
+    assert server.client.get("/healthz").status_code == 200
