@@ -6,13 +6,11 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import socket
 import time
 
 import numpy as np
 import pytest
 
-from deepfake_lightning.serving import task_process
 from deepfake_lightning.serving.task_process import ProcessDied, TaskProcess
 
 
@@ -66,28 +64,6 @@ def test_it_returns_what_the_function_does_small_or_large(count):
         assert found["name"] == "n"
         np.testing.assert_array_equal(found["array"], np.arange(count))
         found["array"] += 1  # it is no one else's
-
-
-@pytest.mark.parametrize("step", [1, 3, 5, 64, 1000])
-def test_an_answer_is_the_same_wherever_it_is_cut(step):
-    """Its head, the sizes and the rest come in pieces, as the kernel has room."""
-    parts = [b"", b"a", os.urandom(300), b"", os.urandom(500)]
-    (message,) = task_process._message(parts)
-
-    async def ask():
-        ours, theirs = socket.socketpair()
-        with theirs:
-            loop = asyncio.get_running_loop()
-            _, line = await loop.create_unix_connection(task_process._Line, sock=ours)
-            for _ in range(2):
-                asked = asyncio.ensure_future(line.ask(b"task"))
-                for at in range(0, len(message), step):
-                    theirs.send(message[at : at + step])
-                    await asyncio.sleep(0)
-                assert await asked == parts
-            line.close()
-
-    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("size", [0, 199_000, 262_000, 262_110, 262_144, 262_200, 500_000])
