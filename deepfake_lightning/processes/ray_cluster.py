@@ -12,24 +12,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
-import shutil
 import signal
 import socket
-import stat
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.processes.cores import available_cores
+from deepfake_lightning.processes.temporary import temporary_folder
 from deepfake_lightning.processes.variables import variables
 
 ADDRESS = "RAY_ADDRESS"
@@ -190,27 +186,10 @@ def _own_signals() -> Iterator[None]:
 
 @contextmanager
 def _temporary() -> Iterator[str]:
-    """Yield a folder of this user alone for sockets and logs of Ray; remove those of the killed."""
+    """Yield a folder of this user alone for sockets and logs of Ray."""
     usual = tempfile.gettempdir()
     place = Path(usual if len(usual) <= _LONGEST_TEMPORARY else "/tmp")
-    for left in place.glob(f"{_FOLDER}*/lock"):
-        with suppress(OSError, Timeout):
-            if not _is_ones_own(left.parent):
-                continue
-            if time.time() - left.stat().st_mtime > 1.0:  # a new one is about to be locked
-                with FileLock(left, timeout=0):
-                    shutil.rmtree(left.parent, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=place))
-    try:
-        with FileLock(folder / "lock"):
-            inner = folder / "ray"  # which Ray opens to all
-            inner.mkdir()
-            yield str(inner)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ones_own(folder: Path) -> bool:
-    """Whether a folder, and no link to one, is of this user: others write there as well."""
-    seen = folder.lstat()
-    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid()
+    with temporary_folder(_FOLDER, place) as folder:
+        inner = folder / "ray"  # which Ray opens to all
+        inner.mkdir()
+        yield str(inner)

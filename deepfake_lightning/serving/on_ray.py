@@ -9,6 +9,7 @@ reads pickles of whoever has the cluster's token.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -16,8 +17,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -26,10 +25,16 @@ from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.monitoring.log.address import log_url
 from deepfake_lightning.monitoring.review import policy_of
-from deepfake_lightning.processes import OWN, cluster_address, end_with_parent, open_cluster
+from deepfake_lightning.processes import (
+    OWN,
+    cluster_address,
+    end_with_parent,
+    open_cluster,
+    temporary_folder,
+)
 from deepfake_lightning.serving.server import GRACE_SECONDS, KEEP_ALIVE_SECONDS, listen
 from deepfake_lightning.serving.settings import Settings
-from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE
+from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, metrics_folder
 from deepfake_lightning.storage import Workspace
 
 NAME = "deepfake-lightning"
@@ -40,7 +45,8 @@ _QUIET = {"log_level": "ERROR", "enable_access_log": False}
 _OF_PROXY = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deepfake_lightning.serving.ray_proxy.middleware"
 }
-_own: list[TemporaryDirectory[str]] = []  # removed when the replica ends
+_own = ExitStack()  # what a replica has for itself
+atexit.register(_own.close)
 
 
 def serve_on_ray(
@@ -76,8 +82,8 @@ def serve_on_ray(
         cluster = stack.enter_context(open_cluster(address, cores=cores))
         _check_free()
         # Counts of replicas on one machine add up.
-        folder = stack.enter_context(TemporaryDirectory(prefix="deepfake-metrics-"))
-        variables = {VARIABLE: folder} if cluster.is_own else {}
+        folder = stack.enter_context(metrics_folder())
+        variables = {VARIABLE: str(folder)} if cluster.is_own else {}
         text = _what(settings, host, port)
         end = stack.enter_context(_told_to_end())
         stack.enter_context(_serving(settings, host, port, variables))
@@ -201,8 +207,8 @@ def _app(settings: Settings, *, is_spread: bool) -> ASGIApp:
 
     end_with_parent()
     if is_spread:
-        _own.append(TemporaryDirectory(prefix="deepfake-uploads-"))
-        settings = replace(settings, apart=Path(_own[-1].name))
+        folder = _own.enter_context(temporary_folder("deepfake-uploads-"))
+        settings = replace(settings, apart=folder)
     log_to(settings)
     return create_app(settings)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from deepfake_lightning.serving.process import AppMaker, log_to
 from deepfake_lightning.serving.server import run, run_processes, url_of
 from deepfake_lightning.serving.settings import Settings
 from deepfake_lightning.serving.telemetry.metrics_files import (
+    VARIABLE,
     mark_process_dead,
-    prepare_multiprocess,
+    metrics_folder,
 )
 
 # What imports prometheus_client is imported below: in several processes it has to know its folder.
@@ -49,8 +48,8 @@ def run_several(
     settings: Settings, listener: socket.socket, asks: bool, say: Callable[[str], None]
 ) -> None:
     """Serve in several processes, until this one is told to end; arguments as :func:`run_one`."""
-    with TemporaryDirectory(prefix="deepfake-metrics-") as folder:
-        prepare_multiprocess(Path(folder))
+    with metrics_folder() as folder:
+        os.environ[VARIABLE] = str(folder)
         from deepfake_lightning.serving.service import open_fleet
         from deepfake_lightning.serving.telemetry.metrics import Metrics
         from deepfake_lightning.serving.words import banner
@@ -58,5 +57,5 @@ def run_several(
         # Each process opens its own; here it is only seen that they serve.
         with open_fleet(settings, Metrics()) as fleet:
             say(banner(settings, fleet.current(), url_of(listener), asks, fleet.refused))
-        mark_process_dead(Path(folder), os.getpid())  # it serves none
+        mark_process_dead(folder, os.getpid())  # it serves none
         run_processes(AppMaker(settings), listener, settings.processes)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile, mkdtemp
-from typing import IO, Any
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 from anyio import current_time, fail_after, to_thread
-from filelock import FileLock, Timeout
 from starlette.requests import ClientDisconnect, Request
 
-from deepfake_lightning.errors import StorageError
 from deepfake_lightning.media.image_headers import picture_size, starts_like_picture
 from deepfake_lightning.media.video_source import starts_like_video
+from deepfake_lightning.processes import temporary_folder
 from deepfake_lightning.schemas.calibration import MediaType
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.forms import FormFile
@@ -63,22 +60,12 @@ class Spool:
 
     def __init__(self, parent: Path, seconds: float) -> None:
         self._seconds = seconds
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(parent)
-            self.folder = Path(mkdtemp(dir=parent, prefix="process-"))
-        except OSError as error:
-            raise StorageError(
-                f"{parent} takes no uploads: {error.strerror or error}",
-                next_step="free space or fix permissions there",
-            ) from error
-        self._lock = FileLock(self.folder / "lock")
-        self._lock.acquire()
+        self._held = ExitStack()
+        self.folder = self._held.enter_context(temporary_folder("process-", parent))
 
     def close(self) -> None:
         """Remove the folder."""
-        self._lock.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._held.close()
 
     async def receive(self, request: Request, *, to_file: bool = False) -> Upload:
         """Return what a request sends: the body, or the one file of a form.
@@ -191,14 +178,3 @@ def _kind(head: bytes) -> MediaType:
         415, "not_media", "the body is no picture and no clip",
         f"send the bytes of a {KINDS}: curl --data-binary @face.jpg URL",
     )  # fmt: skip
-
-
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob("process-*"):
-        guard: Any = FileLock(folder / "lock", timeout=0)
-        with suppress(Timeout, OSError):
-            guard.acquire()
-            shutil.rmtree(folder, ignore_errors=True)
-            guard.release()
-            if folder.exists():
-                os.rmdir(folder)  # noqa: PTH106

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from deepfake_lightning.cli import main
 from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.processes import open_cluster
-from deepfake_lightning.processes.ray_cluster import _temporary
 
 
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,26 +19,6 @@ def test_without_ray_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "ray", None)  # so that it cannot be imported
     with pytest.raises(ClusterError, match=r"deepfake-lightning\[ray\]"), open_cluster():
         pass
-
-
-def test_of_what_was_left_behind_only_ones_own_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    me = os.getuid()
-    with TemporaryDirectory(dir="/tmp") as place:
-        monkeypatch.setattr(tempfile, "tempdir", place)
-        mine, linked = Path(place, "deepfake-ray-mine"), Path(place, "elsewhere")
-        for folder in (mine, linked):
-            folder.mkdir()
-            (folder / "lock").write_text("kept")
-            os.utime(folder / "lock", (0, 0))
-        link = Path(place, "deepfake-ray-link")
-        link.symlink_to(linked)
-        with monkeypatch.context() as another:
-            another.setattr(os, "getuid", lambda: me + 1)
-            with _temporary():
-                assert (mine / "lock").read_text() == "kept"
-        with _temporary():
-            assert not mine.exists()
-        assert link.is_symlink() and (linked / "lock").read_text() == "kept"
 
 
 @pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "10.0.0.1", ":6379", "host:port"])

@@ -69,11 +69,11 @@ class Served:
 class Metrics:
     """The metrics of one process; where there are several, what is read is of all of them.
 
-    Several add up in the folder that was named before they began
-    (:func:`~deepfake_lightning.serving.telemetry.metrics_files.prepare_multiprocess`).
+    Several add up in the folder that the environment names
+    (:data:`~deepfake_lightning.serving.telemetry.metrics_files.VARIABLE`).
 
     Raises:
-        RuntimeError: that was called after ``prometheus_client`` was imported.
+        RuntimeError: it named it only after ``prometheus_client`` was imported.
     """
 
     def __init__(self) -> None:

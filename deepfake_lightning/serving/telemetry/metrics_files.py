@@ -1,38 +1,27 @@
 """Files in which the processes of a server add up their metrics.
 
 ``prometheus_client`` looks for their folder when it is imported. So this module does not import it,
-and :func:`prepare_multiprocess` runs before any process of the server does.
+and the environment names the folder before any process of the server does.
 """
 
 from __future__ import annotations
 
-import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from deepfake_lightning.errors import StorageError
+from deepfake_lightning.processes import temporary_folder
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder to the processes of a server."""
 
 
-def prepare_multiprocess(folder: Path) -> None:
-    """Empty a folder, and name it to the processes that this one starts.
-
-    Args:
-        folder: this server's alone; counts of another one there would be lost.
+def metrics_folder() -> AbstractContextManager[Path]:
+    """Give a folder that is this server's alone: counts of another one there would add up.
 
     Raises:
-        StorageError: it cannot be made or emptied.
+        StorageError: it cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in folder.glob("*.db"):
-            file.unlink()
-    except OSError as error:
-        raise StorageError(
-            f"metrics cannot be kept in {folder}: {error.strerror or error}",
-            next_step="fix permissions there, then run the command again",
-        ) from error
-    os.environ[VARIABLE] = str(folder.resolve())
+    return temporary_folder("deepfake-metrics-")
 
 
 def mark_process_dead(folder: Path, pid: int) -> None:

@@ -179,6 +179,5 @@ def test_a_server_ends_with_a_tester_that_is_killed_and_the_next_one_cleans_up(
         assert time.monotonic() < end, processes_of(temporary)
         time.sleep(0.05)
     assert len(list(temporary.glob(f"{PREFIX}*"))) == 1
-    time.sleep(1.1)
     with throwaway_workspace(workspace):  # as the next tests begin
         assert len(list(temporary.glob(f"{PREFIX}*"))) == 1

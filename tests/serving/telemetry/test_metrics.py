@@ -162,9 +162,8 @@ def test_the_middleware_counts_also_what_fails(fails, status):
 
 
 SCRIPT = """
-import multiprocessing, sys
-from pathlib import Path
-from deepfake_lightning.serving.telemetry.metrics_files import prepare_multiprocess
+import multiprocessing, os, sys
+from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE
 
 def work(count, told, may_end):
     from deepfake_lightning.serving.telemetry.metrics import Metrics, Served
@@ -178,8 +177,7 @@ def work(count, told, may_end):
     may_end.wait(30)
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    prepare_multiprocess(folder)
+    os.environ[VARIABLE] = sys.argv[1]
     spawn = multiprocessing.get_context("spawn")
     told, may_end = spawn.Queue(), spawn.Event()
     first = spawn.Process(target=work, args=(2, told, may_end))
@@ -198,7 +196,6 @@ def two_processes(tmp_path_factory):
     (place / "run.py").write_text(SCRIPT)
     folder = place / "files"
     folder.mkdir()
-    (folder / "counter_1.db").write_bytes(b"left over by a server of before")
     done = subprocess.run(
         [sys.executable, str(place / "run.py"), str(folder)],
         capture_output=True, text=True, timeout=120,
