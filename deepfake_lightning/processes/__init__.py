@@ -2,8 +2,7 @@
 
 ``jobs`` is what callers use: :func:`run_jobs` does jobs in processes of this machine (``pool``), or
 on a Ray cluster (``ray_workers``) that :func:`open_cluster` has opened. ``own`` is what such a
-process does with itself; ``variables`` sets the environment's for a while; ``temporary`` has
-folders that are gone once a process is, even a killed one. Ray is imported where a
+process does with itself; ``variables`` sets the environment's for a while. Ray is imported where a
 cluster is opened, and nowhere before.
 """
 
@@ -12,7 +11,6 @@ from deepfake_lightning.processes.jobs import count_workers, run_jobs
 from deepfake_lightning.processes.outcomes import Lost, run_here
 from deepfake_lightning.processes.own import end_with_parent, prepare_process
 from deepfake_lightning.processes.ray_cluster import OWN, Cluster, cluster_address, open_cluster
-from deepfake_lightning.processes.temporary import temporary_folder
 from deepfake_lightning.processes.variables import variables
 
 __all__ = [
@@ -27,6 +25,5 @@ __all__ = [
     "prepare_process",
     "run_here",
     "run_jobs",
-    "temporary_folder",
     "variables",
 ]

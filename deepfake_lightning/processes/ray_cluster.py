@@ -25,8 +25,8 @@ from typing import Any
 
 from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.processes.cores import available_cores
-from deepfake_lightning.processes.temporary import temporary_folder
 from deepfake_lightning.processes.variables import variables
+from deepfake_lightning.temporary import temporary_folder
 
 ADDRESS = "RAY_ADDRESS"
 OWN = "local"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.schemas.version_names import canonical, is_version
+from deepfake_lightning.temporary import remove_abandoned, temporary_folder
 
 _ARRIVING, _LEAVING = ".registering-", ".deleted-"
 
@@ -36,30 +33,13 @@ def version_folders(models: Path) -> set[str]:
     return {name for name in names if is_version(name) and canonical(name) == name}
 
 
-@contextmanager
-def staging(models: Path) -> Iterator[Path]:
+def staging(models: Path) -> AbstractContextManager[Path]:
     """Give a folder in which a version is made; what is still in it at the end is removed.
-
-    Its maker holds a lock on it as long as it lives, so that what a killed one left is known.
 
     Raises:
         StorageError: no folder can be made there.
     """
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(dir=models, prefix=_ARRIVING))
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError as error:
-        raise StorageError(
-            f"nothing can be registered in {models}: {error.strerror or error}",
-            next_step="free space or fix permissions there, then run the command again",
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+    return temporary_folder(_ARRIVING, models)
 
 
 def deleted_folder(models: Path, version: str) -> Path:
@@ -75,16 +55,7 @@ def remove_leftovers(models: Path) -> None:
     for folder in models.glob(f"{_LEAVING}*"):
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
-    for folder in models.glob(f"{_ARRIVING}*"):
-        # A maker locks its folder right after it has made it.
-        with suppress(OSError):
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - os.fstat(handle).st_mtime > 1.0:
-                    shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(handle)
+    remove_abandoned(_ARRIVING, models)
 
 
 def copy_bundle(source: Path, target: Path, names: list[str]) -> None:

@@ -25,17 +25,12 @@ from deepfake_lightning.errors import ClusterError, UsageError
 from deepfake_lightning.monitoring.log import PredictionLog
 from deepfake_lightning.monitoring.log.address import log_url
 from deepfake_lightning.monitoring.review import policy_of
-from deepfake_lightning.processes import (
-    OWN,
-    cluster_address,
-    end_with_parent,
-    open_cluster,
-    temporary_folder,
-)
+from deepfake_lightning.processes import OWN, cluster_address, end_with_parent, open_cluster
 from deepfake_lightning.serving.server import GRACE_SECONDS, KEEP_ALIVE_SECONDS, listen
 from deepfake_lightning.serving.settings import Settings
 from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, metrics_folder
 from deepfake_lightning.storage import Workspace
+from deepfake_lightning.temporary import temporary_folder
 
 NAME = "deepfake-lightning"
 _BESIDE = 64  # requests of a replica that take no place: health, jobs, what is refused

@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from deepfake_lightning.media.image_headers import picture_size, starts_like_picture
 from deepfake_lightning.media.video_source import starts_like_video
-from deepfake_lightning.processes import temporary_folder
 from deepfake_lightning.schemas.calibration import MediaType
 from deepfake_lightning.serving.answers import Refusal
 from deepfake_lightning.serving.forms import FormFile
+from deepfake_lightning.temporary import temporary_folder
 
 IN_MEMORY = 1024 * 1024
 """Bytes of a body that are kept in memory; what is larger goes to a file."""

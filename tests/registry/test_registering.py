@@ -27,7 +27,7 @@ from deepfake_lightning.registry import (
     verify_registry,
 )
 from deepfake_lightning.registry import registering as module
-from deepfake_lightning.registry.folders import remove_leftovers
+from deepfake_lightning.registry.folders import remove_leftovers, staging
 from deepfake_lightning.registry.index import Index, write_index
 from deepfake_lightning.registry.record import Source
 from deepfake_lightning.storage import Workspace
@@ -231,15 +231,9 @@ def test_a_link_is_no_version(registry: Registry, crop_bundle: Any, tmp_path: Pa
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(
     registry: Registry, tmp_path: Path
 ) -> None:
-    import os
-
-    from deepfake_lightning.registry.folders import staging
-
     with staging(registry.models) as alive:
         dead = registry.models / ".registering-dead"
         dead.mkdir()
-        for folder in (alive, dead):
-            os.utime(folder, (0, 0))
         remove_leftovers(registry.models)
         assert alive.is_dir()
         assert not dead.exists()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deepfake_lightning.processes import temporary_folder
 from deepfake_lightning.storage import Workspace
+from deepfake_lightning.temporary import temporary_folder
 
 PREFIX = "deepfake-integration-"
 

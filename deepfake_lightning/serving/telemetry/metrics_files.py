@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from deepfake_lightning.processes import temporary_folder
+from deepfake_lightning.temporary import temporary_folder
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder to the processes of a server."""

@@ -21,7 +21,8 @@ def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
     """Yield a folder of this user alone that is removed in the end.
 
     A lock on its file ``lock`` is held meanwhile. The kernel gives it back however the process
-    ends, and so who asks next for a folder of that prefix removes what killed processes left.
+    ends, and so who asks next for a folder of that prefix removes what killed processes left
+    (:func:`remove_abandoned`).
 
     Args:
         prefix: of its name; no other folders of the user's may have it there.
@@ -31,7 +32,7 @@ def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
         StorageError: it cannot be made there.
     """
     parent = place or Path(tempfile.gettempdir())
-    _remove_abandoned(prefix, parent)
+    remove_abandoned(prefix, parent)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         # Its name is given to it once it is locked: before, it would be taken for abandoned.
@@ -53,7 +54,8 @@ def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
             shutil.rmtree(folder if folder.exists() else hidden, ignore_errors=True)
 
 
-def _remove_abandoned(prefix: str, place: Path) -> None:
+def remove_abandoned(prefix: str, place: Path) -> None:
+    """Remove the folders of a prefix that killed processes left; what a living one holds stays."""
     for folder in place.glob(f"{prefix}*"):
         with suppress(OSError):  # it is held, or another process removes it
             if _is_ones_own(folder):

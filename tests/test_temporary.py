@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from deepfake_lightning.errors import StorageError
-from deepfake_lightning.processes import temporary_folder
+from deepfake_lightning.temporary import temporary_folder
 
 _TAKE_AND_DIE = """
 import os, sys
 from pathlib import Path
-from deepfake_lightning.processes import temporary_folder
+from deepfake_lightning.temporary import temporary_folder
 with temporary_folder("mine-", Path(sys.argv[1])) as folder:
     (folder / "upload").write_text("of a user")
     print(folder, flush=True)
@@ -28,7 +28,7 @@ with temporary_folder("mine-", Path(sys.argv[1])) as folder:
 _TAKE_MANY = """
 import sys
 from pathlib import Path
-from deepfake_lightning.processes import temporary_folder
+from deepfake_lightning.temporary import temporary_folder
 for number in range(60):
     with temporary_folder("mine-", Path(sys.argv[1])) as folder:
         (folder / "upload").write_text("here")
