@@ -65,6 +65,12 @@ def _loaded() -> None:
     forkserver.ensure_running()
 
 
+@pytest.fixture(autouse=True)
+def _unseeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no seed over from a training of an earlier test, which leaves it in the environment."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training.

@@ -48,18 +48,18 @@ def read_answer(client: socket.socket) -> Answer:
     try:
         while not data.endswith(_HEAD_END) and (more := client.recv(1)):  # no more than this one
             data += more
-        head, _, body = data.partition(_HEAD_END)
+        head, _, rest = data.partition(_HEAD_END)
         if not head:
             return Answer(0, {}, b"")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in
                    (line.partition(":") for line in lines)}  # fmt: skip
-        wanted = int(headers.get("content-length", 1 << 30))
+        wanted, body = int(headers.get("content-length", 1 << 30)), bytearray(rest)
         while len(body) < wanted and (more := client.recv(min(65536, wanted - len(body)))):
             body += more
     except ConnectionError:
         return Answer(0, {}, b"")
-    return Answer(int(first.split()[1]), headers, body)
+    return Answer(int(first.split()[1]), headers, bytes(body))
 
 
 def post(path: str, body: bytes, *headers: str) -> bytes:
