@@ -19,6 +19,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Label = TypeVar("Label")
 
+_LOOK_SECONDS = 1.0  # after which it is asked whether anybody works on what is waited for
+
 
 def run_in_pool(
     function: Callable[[Job], Result],
@@ -54,7 +56,12 @@ def run_in_pool(
                 under_way[future] = (*task, is_last)
             if not under_way:
                 return
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            if not done and not pool.active:  # given up as these came: nobody does them
+                _end(pool)
+                pool = opened()
+                again.extend((label, job) for label, job, _ in under_way.values())
+                under_way.clear()
             for ended in done:
                 label, job, is_last = under_way.pop(ended)
                 if _is_no_fault_of_its(ended) and not is_last:

@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+from pebble.pool.process import PoolManager
 
 from deepfake_lightning.processes import Lost, run_jobs
 
@@ -39,5 +41,25 @@ def test_processes_that_are_killed_while_they_are_idle_cost_no_file(pause: float
     os.kill(pid, signal.SIGKILL)
     time.sleep(pause)  # it may be seen before more is given out, or afterwards
     found = {first: pid, **dict(results)}
+    assert sorted(found) == list(range(8))
+    assert all(isinstance(one, int) for one in found.values()), found
+
+
+def test_jobs_that_come_as_their_pool_is_given_up_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pebble gives up what it has noted; what its queue holds then is never answered."""
+    noted = PoolManager.schedule
+
+    def slowly(manager: PoolManager, task: Any) -> None:
+        time.sleep(0.5)
+        noted(manager, task)
+
+    results = run(*[PID] * 8)
+    first, pid = next(results)
+    time.sleep(0.5)  # what was given out is done
+    assert isinstance(pid, int)
+    with monkeypatch.context() as slow:
+        slow.setattr(PoolManager, "schedule", slowly)
+        os.kill(pid, signal.SIGKILL)
+        found = {first: pid, **dict(results)}
     assert sorted(found) == list(range(8))
     assert all(isinstance(one, int) for one in found.values()), found
