@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableSequence
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +173,7 @@ class JobRunner:
                 worker.assess_upload, [self._work(job)], timeout=settings.seconds
             )
             try:
-                ending = self._watch(job, future, counts)
+                ending = self._watch(job, pool, future, counts)
             finally:
                 future.cancel()
                 pool.stop()  # type: ignore[no-untyped-call]
@@ -197,7 +198,11 @@ class JobRunner:
         )  # fmt: skip
 
     def _watch(
-        self, job: Job, future: Future[worker.Found], counts: MutableSequence[int]
+        self,
+        job: Job,
+        pool: ProcessPool,
+        future: Future[worker.Found],
+        counts: MutableSequence[int],
     ) -> Ending:
         """Wait for the end of a job, and note how far it is; return how it ended."""
         noted, noted_at = (0, 0), float("-inf")
@@ -206,6 +211,9 @@ class JobRunner:
                 return "unwanted"
             if self._stopping.is_set() and time.monotonic() >= self._deadline:
                 return "stopped"
+            if not pool.active:  # its process died before it was known to work: nobody does
+                future.cancel()
+                return "ended"
             now, at = time.monotonic(), (counts[0], counts[1])
             if at != noted and now - noted_at >= _NOTE_SECONDS:
                 self._desk.note(job, *at)
@@ -219,6 +227,8 @@ class JobRunner:
             scored = future.result()
         except ProcessExpired as error:
             ended = self._after_death(job, error.exitcode)
+        except (BrokenProcessPool, CancelledError):
+            ended = self._after_death(job, None)
         except Exception as error:
             ended = self._desk.fail(job, self._fault(job, error))
         else:
@@ -236,7 +246,8 @@ class JobRunner:
         if self._stopping.is_set() or abs(exit_code or 0) == signal.SIGTERM:
             self._desk.put_back(job)
             return None
-        logger.warning("the process of job %s died (exit code %s)", job.id, exit_code)
+        code = "not known" if exit_code is None else exit_code
+        logger.warning("the process of job %s died (exit code %s)", job.id, code)
         return self._desk.crashed(job)
 
     def _fault(self, job: Job, error: Exception) -> JobError:

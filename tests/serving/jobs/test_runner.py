@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pebble.pool.process import PoolManager
 
 from deepfake_lightning.inference import Engine, open_engine
 from deepfake_lightning.inference.opening import EngineSource
@@ -214,6 +215,30 @@ def test_a_process_that_dies_is_tried_three_times_and_others_come_between(
         (neighbour.id, False), (job.id, True)
     ]  # fmt: skip
     assert not any((store.folder / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_process_that_dies_before_it_begins_leaves_the_job_to_the_next_one(
+    store, submit, start, told, wait_for, short_clip, monkeypatch, is_noted
+):
+    """Whether the pool has noted the job, and gives it up, or has not, and forgets it."""
+    taken = PoolManager.schedule
+
+    def dying(manager, task):
+        monkeypatch.setattr(PoolManager, "schedule", taken)
+        for process in manager.worker_manager.workers.values():
+            os.kill(process.pid, signal.SIGKILL)
+        if is_noted:
+            manager.task_manager.register(task)
+        time.sleep(1)
+        if not is_noted:
+            taken(manager, task)
+
+    monkeypatch.setattr(PoolManager, "schedule", dying)
+    job = submit(short_clip)
+    start()
+    done = wait_for(lambda: found if (found := store.find(job.id)).state == "done" else None)
+    assert (done.attempts, done.error) == (2, None)
 
 
 def test_a_process_that_was_told_to_end_is_not_counted(store, submit, start, wait_for, long_clip):
