@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +18,7 @@ from deepfake_lightning.processes import prepare_process
 
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
+_LOOK_SECONDS = 1.0
 _LOADED = ["deepfake_lightning.inference.benchmark.network_calls",
            "deepfake_lightning.inference.benchmark.media_calls"]  # fmt: skip
 
@@ -41,19 +43,30 @@ class OwnProcess:
         The result's function raises what the function raises, and UsageError where the process
         came to an end.
         """
-        future: Future[Result] = self._pool.schedule(function, list(args), dict(kwargs))
+        try:
+            future: Future[Result] = self._pool.schedule(function, list(args), dict(kwargs))
+        except RuntimeError as error:  # while it had nothing to do
+            raise self._ended() from error
 
         def result() -> Result:
             try:
+                while not wait([future], timeout=_LOOK_SECONDS).done:
+                    if not self._pool.active:  # what came as it ended is never answered
+                        raise self._ended()
                 return future.result()
             except ProcessExpired as error:
-                raise UsageError(
-                    f"{self._what}: its process ended, exit code {error.exitcode}",
-                    why="most often there is too little memory",
-                    next_step="take smaller batches or sizes, or fewer rows at a time",
-                ) from error
+                raise self._ended(f", exit code {error.exitcode}") from error
+            except BrokenProcessPool as error:
+                raise self._ended() from error
 
         return result
+
+    def _ended(self, how: str = "") -> UsageError:
+        return UsageError(
+            f"{self._what}: its process ended{how}",
+            why="most often there is too little memory",
+            next_step="take smaller batches or sizes, or fewer rows at a time",
+        )
 
     def run(
         self, function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs

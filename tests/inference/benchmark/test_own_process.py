@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pebble.pool.process import PoolManager
 
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.inference.benchmark.own_process import own_processes, peak_memory_mb
@@ -38,3 +42,24 @@ def test_one_that_dies_is_named() -> None:
 def test_errors_come_through() -> None:
     with pytest.raises(ValueError, match="nonsense"), own_processes(["any"]) as (process,):
         process.run(int, "nonsense")
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+@pytest.mark.parametrize("noting", [0.0, 0.5])
+def test_one_that_died_while_it_waited_is_named(
+    monkeypatch: pytest.MonkeyPatch, pause: float, noting: float
+) -> None:
+    """Whether that is seen before it is called, while the call is noted, or afterwards."""
+    noted = PoolManager.schedule
+
+    def slowly(manager: PoolManager, task: Any) -> None:
+        time.sleep(noting)
+        noted(manager, task)
+
+    with own_processes(["torch, batch 9"]) as (process,):
+        pid = process.run(os.getpid)
+        monkeypatch.setattr(PoolManager, "schedule", slowly)
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(pause)
+        with pytest.raises(UsageError, match=r"torch, batch 9: its process ended"):
+            process.run(os.getpid)
