@@ -87,7 +87,7 @@ def _refused(service: Service, caller: Caller) -> str | None:
 def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""
     service = service_of(request)
-    if service.settings.apart is not None:
+    if service.settings.apart:
         raise Refusal(
             501, "metrics", "each replica counts for itself, and any of them may answer",
             "read the prediction log: deepfake-lightning monitor, or the dashboard",

@@ -29,8 +29,7 @@ _UPLOADS = 8  # that are taken in at a time: they take long, and no places of ot
 def open_jobs(service: Service) -> Iterator[JobService]:
     """Open the jobs of a workspace, and do them; what runs at the end is done or put back."""
     settings = service.settings
-    folder = settings.uploads_place / "jobs"
-    store = JobStore(folder, limit=settings.bounds.jobs, clock=service.clock)
+    store = JobStore(service.place / "jobs", limit=settings.bounds.jobs, clock=service.clock)
     runner = JobRunner(
         store,
         JobSettings(device=settings.device, max_pixels=settings.bounds.pixels),
@@ -50,7 +49,7 @@ def open_jobs(service: Service) -> Iterator[JobService]:
         served = route_to(request, lineup)
         if served.folder is None:
             raise Refusal(503, "no_jobs", "this detector takes no jobs", "send a short clip")
-        if settings.apart is not None:  # whoever is asked for it next would not know it
+        if settings.apart:  # whoever is asked for it next would not know it
             raise Refusal(503, "no_jobs", "this server takes no jobs", "send a short clip")
         return Routed(
             served.engine.version, served.engine.digest, served.folder, lineup.environment,

@@ -9,7 +9,6 @@ reads pickles of whoever has the cluster's token.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import signal
@@ -30,7 +29,6 @@ from deepfake_lightning.serving.server import GRACE_SECONDS, KEEP_ALIVE_SECONDS,
 from deepfake_lightning.serving.settings import Settings
 from deepfake_lightning.serving.telemetry.metrics_files import VARIABLE, metrics_folder
 from deepfake_lightning.storage import Workspace
-from deepfake_lightning.temporary import temporary_folder
 
 NAME = "deepfake-lightning"
 _BESIDE = 64  # requests of a replica that take no place: health, jobs, what is refused
@@ -40,8 +38,6 @@ _QUIET = {"log_level": "ERROR", "enable_access_log": False}
 _OF_PROXY = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deepfake_lightning.serving.ray_proxy.middleware"
 }
-_own = ExitStack()  # what a replica has for itself
-atexit.register(_own.close)
 
 
 def serve_on_ray(
@@ -201,11 +197,8 @@ def _app(settings: Settings, *, is_spread: bool) -> ASGIApp:
     from deepfake_lightning.serving.process import log_to
 
     end_with_parent()
-    if is_spread:
-        folder = _own.enter_context(temporary_folder("deepfake-uploads-"))
-        settings = replace(settings, apart=folder)
     log_to(settings)
-    return create_app(settings)
+    return create_app(replace(settings, apart=is_spread))
 
 
 class _End:

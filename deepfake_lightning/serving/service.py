@@ -28,6 +28,7 @@ from deepfake_lightning.serving.telemetry.metrics import Metrics
 from deepfake_lightning.serving.telemetry.metrics import Served as ServedMetric
 from deepfake_lightning.serving.uploads import Spool
 from deepfake_lightning.storage import Workspace
+from deepfake_lightning.temporary import temporary_folder
 
 _STORAGE_THREADS = 4
 _DESK = 32
@@ -42,6 +43,7 @@ class Service:
         fleet: knows which versions serve.
         admission: places for requests.
         pool: decodes.
+        place: of uploads under way and jobs: SQLite's locks hold on one machine.
         spool: takes bodies.
         shadows: places for what shadow versions score.
         desk: places for what people say of requests, or want erased.
@@ -58,6 +60,7 @@ class Service:
     fleet: Fleet
     admission: Admission
     pool: DecodingPool
+    place: Path
     spool: Spool
     shadows: Admission
     desk: Admission
@@ -143,7 +146,12 @@ def open_service(
             draw=drawing(review),
         )  # fmt: skip
         stack.callback(writer.close)
-        spool = Spool(settings.uploads_place / "uploads", bounds.body_seconds)
+        place = (
+            stack.enter_context(temporary_folder("deepfake-uploads-"))
+            if settings.apart
+            else workspace.serving
+        )
+        spool = Spool(place / "uploads", bounds.body_seconds)
         stack.callback(spool.close)
         keeper = MediaKeeper(
             log, media_folder(workspace, log), review, written=writer.flush, clock=clock,
@@ -161,6 +169,6 @@ def open_service(
         desk = Admission(_DESK, _STORAGE_THREADS)
         threads = CapacityLimiter(_STORAGE_THREADS)
         yield Service(
-            settings, fleet, admission, pool, spool, shadows, desk, log, writer, chances(review),
-            keeper, threads, metrics, clock,
+            settings, fleet, admission, pool, place, spool, shadows, desk, log, writer,
+            chances(review), keeper, threads, metrics, clock,
         )  # fmt: skip

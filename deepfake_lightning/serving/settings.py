@@ -66,8 +66,8 @@ class Settings:
         log_days: that it keeps requests; None: for ever.
         logs: folder of the server's own log; ``-`` is stderr.
         keep_media: whether uploads of requests that are drawn for review are kept for reviewers.
-        apart: folder of this machine alone, for uploads under way, where the others of the
-            processes run on other machines; None: that of the workspace.
+        apart: whether others of the processes may run on other machines: uploads under way are in
+            a temporary folder then, and not in the workspace.
         bounds: of requests.
     """
 
@@ -86,7 +86,7 @@ class Settings:
     log_days: int | None = None
     logs: str = "-"
     keep_media: bool = False
-    apart: Path | None = None
+    apart: bool = False
     bounds: Bounds = Bounds()
 
     @property
@@ -116,11 +116,6 @@ class Settings:
     def log_place(self) -> str | Path:
         """Where the prediction log is."""
         return Workspace(self.workspace).prediction_log(self.log)
-
-    @property
-    def uploads_place(self) -> Path:
-        """Where uploads under way and jobs are: SQLite's locks hold on one machine."""
-        return self.apart or Workspace(self.workspace).serving
 
     @property
     def places(self) -> int:

@@ -188,6 +188,7 @@ def head(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN * 4)
     port = free_port()
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets are short
+    monkeypatch.setenv("TMPDIR", folder)  # of its replicas, too
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--port", str(port),
                "--num-cpus", "2", "--include-dashboard", "false", "--disable-usage-stats",
                "--temp-dir", folder, "--block"]  # fmt: skip
@@ -217,7 +218,10 @@ def test_on_a_cluster_there_are_no_jobs_and_no_metrics(
         refused = ask(server, method, path, data, content=True if method == "POST" else None)
         expected = (503, "no_jobs") if method == "POST" else (501, "metrics")
         assert (refused.status_code, refused.json()["error"]["code"]) == expected
+    temporary = Path(os.environ["TMPDIR"])
+    assert len(list(temporary.glob("deepfake-uploads-*"))) == 2  # a replica's own each
     assert server.stop() == (0, "")
+    assert not list(temporary.glob("deepfake-uploads-*"))
     with PredictionLog(place) as log:
         assert all(log.find(answer.headers["X-Request-Id"]) for answer in answers)
     assert not (tmp_path / "serving/jobs").exists()
