@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lint, import layers, types, tests. Arguments go to pytest: bash scripts/test.sh -m slow
+# Lint, import layers, types, tests. Arguments go to pytest: bash scripts/test.sh -m slow, or -p tests.delays
+# to look for what goes wrong on a busy machine only.
 cd "$(dirname "$0")/.."
 
 EXTRAS='[dev]'
