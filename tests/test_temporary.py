@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
 import os
 import stat
 import subprocess
@@ -113,3 +116,76 @@ def test_a_place_that_takes_none_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(tempfile, "tempdir", str(file))
     with pytest.raises(StorageError, match="TMPDIR"), temporary_folder("mine-"):
         pass
+
+
+def test_a_machine_without_a_temporary_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with (
+        pytest.raises(StorageError, match=r"the temporary folder takes no files.*No usable"),
+        temporary_folder("mine-"),
+    ):
+        pass
+
+
+def test_a_place_without_locks_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: Any, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with (
+        pytest.raises(StorageError, match="No locks available"),
+        temporary_folder("mine-", tmp_path),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_whose_maker_was_killed_before_it_had_its_name_is_removed(tmp_path: Path) -> None:
+    left, young = tmp_path / ".mine-left", tmp_path / ".mine-young"
+    for folder in (left, young):
+        folder.mkdir()
+    os.utime(left, (0, 0))
+    with temporary_folder("mine-", tmp_path):
+        assert not left.exists() and young.exists()
+
+
+def test_what_tidies_temporary_folders_up_sees_that_it_is_used(tmp_path: Path) -> None:
+    """As systemd-tmpfiles asks: whether it can lock the folder itself."""
+    with temporary_folder("mine-", tmp_path) as folder:
+        handle = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+
+
+def test_nothing_is_left_where_files_that_are_open_stay_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS has it: whoever removes a folder must have closed its files before."""
+    unlink, rename, parked = os.unlink, os.rename, itertools.count()
+
+    def opened() -> set[str]:
+        links = Path("/proc/self/fd").iterdir()
+        return {str(link.readlink()) for link in links if link.is_symlink()}
+
+    def parks(path: Any, *, dir_fd: int | None = None) -> None:
+        folder = "" if dir_fd is None else f"{Path(f'/proc/self/fd/{dir_fd}').readlink()}/"
+        if f"{folder}{path}" in opened():
+            rename(f"{folder}{path}", f"{folder}.nfs{next(parked)}")
+        else:
+            unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", parks)
+    with temporary_folder("mine-", tmp_path):
+        pass
+    left = tmp_path / "mine-left"
+    left.mkdir()
+    (left / "lock").touch()
+    with temporary_folder("mine-", tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

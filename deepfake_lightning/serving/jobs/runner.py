@@ -227,7 +227,8 @@ class JobRunner:
             scored = future.result()
         except ProcessExpired as error:
             ended = self._after_death(job, error.exitcode)
-        except (BrokenProcessPool, CancelledError):
+        except (BrokenProcessPool, CancelledError) as error:
+            logger.warning("the pool of job %s was given up", job.id, exc_info=error)
             ended = self._after_death(job, None)
         except Exception as error:
             ended = self._desk.fail(job, self._fault(job, error))

@@ -44,8 +44,7 @@ def test_errors_come_through() -> None:
         process.run(int, "nonsense")
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.5])
-@pytest.mark.parametrize("noting", [0.0, 0.5])
+@pytest.mark.parametrize(("pause", "noting"), [(0.0, 0.0), (0.0, 0.5), (0.5, 0.0)])
 def test_one_that_died_while_it_waited_is_named(
     monkeypatch: pytest.MonkeyPatch, pause: float, noting: float
 ) -> None:
