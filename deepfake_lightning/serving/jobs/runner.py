@@ -92,6 +92,7 @@ class JobRunner:
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._reported: set[str] = set()
+        self._told = ""  # the job whose process was told to end, and which was put back
         self.leads = False
 
     def start(self) -> None:
@@ -243,8 +244,11 @@ class JobRunner:
             self._tell(ended, scored)
 
     def _after_death(self, job: Job, exit_code: int | None) -> Job | None:
-        # A service that is stopped may send the signal to all of its processes at once.
-        if self._stopping.is_set() or abs(exit_code or 0) == signal.SIGTERM:
+        # A service that is stopped may send the signal to all of its processes at once; but who
+        # watches over the memory sends it, again and again, to the one that takes too much.
+        is_told = abs(exit_code or 0) == signal.SIGTERM and job.id != self._told
+        if self._stopping.is_set() or is_told:
+            self._told = job.id
             self._desk.put_back(job)
             return None
         code = "not known" if exit_code is None else exit_code
