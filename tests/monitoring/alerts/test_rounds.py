@@ -11,6 +11,7 @@ from deepfake_lightning.monitoring.alerts.delivering import messages_of
 from deepfake_lightning.monitoring.alerts.policy_files import policy_of
 from deepfake_lightning.monitoring.alerts.records import Alert, AlertEvent
 from deepfake_lightning.monitoring.alerts.state import change_state, read_state, sole_round
+from deepfake_lightning.storage import atomic_write
 
 _NOW = time.time_ns() // 1000
 FIRED = AlertEvent("3f9c2a1b-firing", "firing", _NOW, Alert(
@@ -55,7 +56,8 @@ def test_what_fails_is_said_once_and_tried_again(production, caplog):
         assert rounds.last is None
         assert caplog.text.count("alerts are not judged") == 1
         assert rounds.fault.startswith("alerts are not judged")
-        policy.write_text(good)
+        with atomic_write(policy, "w") as file:  # never seen empty
+            file.write(good)
         until(lambda: rounds.last is not None)
         until(lambda: rounds.fault is None)
     assert read_alerts(production.workspace) == ()

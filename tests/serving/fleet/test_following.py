@@ -11,7 +11,7 @@ import pytest
 from deepfake_lightning.errors import UsageError
 from deepfake_lightning.registry import Registry, Wish, register_bundle
 from deepfake_lightning.serving.settings import Settings
-from deepfake_lightning.storage import Workspace, write_json
+from deepfake_lightning.storage import Workspace, atomic_write, write_json
 
 CROPPED = "/v1/predict?already_cropped=true"
 
@@ -111,7 +111,8 @@ def test_a_version_that_is_damaged_is_refused_and_the_old_one_stays(
      ('{"schema": 7, "serving": []}', "schema 7")],
 )  # fmt: skip
 def test_a_file_that_says_nonsense_changes_nothing(following, versions, content, said):
-    (versions.environments / "production.json").write_text(content)
+    with atomic_write(versions.environments / "production.json", "w") as file:  # never seen empty
+        file.write(content)
     found = wait_for(following, lambda found: found["refused"])
     assert said in found["refused"]
     assert found["version"] == "v1.0.0"
