@@ -50,11 +50,17 @@ request = urllib.request.Request(f"{url}/v1/predict", data=Path(picture).read_by
 with urllib.request.urlopen(request, timeout=60) as reply:
     answer = json.load(reply)
 command = json.loads(Path("mlops/command.json").read_text())
-time.sleep(1)  # rows are written within half a second
+row, waited = None, 0.0  # it is written within half a second, later on a busy machine
 with sqlite3.connect("mlops/monitoring/predictions.db") as log:
-    (logged,) = log.execute(
-        "SELECT score FROM item_scores WHERE request_id = ?", [answer["request_id"]]
-    ).fetchone()
+    while row is None and waited < 30:
+        time.sleep(0.5)
+        waited += 0.5
+        row = log.execute(
+            "SELECT score FROM item_scores WHERE request_id = ?", [answer["request_id"]]
+        ).fetchone()
+if row is None:
+    sys.exit("the prediction log has no row of the request")
+(logged,) = row
 print(f"{picture}: predict {command['score']:.6f}, server {answer['score']:.6f}, logged {logged:.6f}")
 if not command["score"] == answer["score"] == logged:
     sys.exit("the scores differ")

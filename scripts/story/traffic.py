@@ -1,10 +1,12 @@
 """The people of scripts/story.sh: those who upload pictures, and those who review them.
 
+    traffic.py wait URL v1.1.0
     traffic.py send URL FOLDER --truth truth.csv --requests 100 --seconds 60
     traffic.py review todo.csv --truth truth.csv --out labels.csv
 
-``send`` uploads pictures of a drawn data set, each once before any is sent again, each by a client
-of its own, evenly over the time, and notes what each showed under the id that the answer gives it.
+``wait`` returns once a version is among those that the server answers with. ``send`` uploads
+pictures of a drawn data set, each once before any is sent again, each by a client of its own,
+evenly over the time, and notes what each showed under the id that the answer gives it.
 ``review`` fills the labels into a table of ``feedback list --out``.
 """
 
@@ -18,10 +20,24 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from zlib import crc32
+
+
+def wait(url: str, version: str, seconds: float = 120.0) -> None:
+    """Return once a version is among those that serve: a change is taken over in its own time."""
+    served: list[str] = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=30) as answer:
+            served = [one["version"] for one in json.load(answer)["serving"]]
+        if version in served:
+            return
+        time.sleep(0.1)
+    sys.exit(f"{url} serves {', '.join(served)} after {seconds:.0f} s, and not {version}")
 
 
 def send(url: str, folder: Path, truth: Path, requests: int, seconds: float, seed: int) -> None:
@@ -89,6 +105,9 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    zero = commands.add_parser("wait")
+    zero.add_argument("url")
+    zero.add_argument("version")
     one = commands.add_parser("send")
     one.add_argument("url")
     one.add_argument("folder", type=Path)
@@ -101,8 +120,9 @@ def main() -> None:
     for each in (one, two):
         each.add_argument("--truth", type=Path, required=True)
     given = vars(parser.parse_args())
-    {"send": send, "review": review}[given.pop("command")](**given)
+    verbs: dict[str, Callable[..., None]] = {"wait": wait, "send": send, "review": review}
+    verbs[given.pop("command")](**given)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
