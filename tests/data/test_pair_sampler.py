@@ -41,7 +41,8 @@ def test_an_epoch_is_as_planned(
     assert plan.pairs + plan.reals == real
     assert (plan.reals + plan.fakes) % 2 == 0
     assert abs(plan.pairs - blending.share * real) <= 2
-    assert abs(plan.fakes - blending.ratio * plan.pairs) <= 3
+    # rounded, and then one fake more, or one pair more without the fakes that are its share
+    assert abs(plan.fakes - blending.ratio * plan.pairs) <= max(1.5, 0.5 + blending.ratio) + 1e-9
     for first, second in zip(draws[::2], draws[1::2], strict=True):
         if first.side is Side.ALONE:
             assert second.side is Side.ALONE

@@ -118,6 +118,8 @@ class SelfBlender:
     def _post_processed(
         self, images: tuple[Picture, ...], generator: np.random.Generator
     ) -> list[Picture]:
+        if min(images[0].shape[:2]) < SMALLEST:  # OpenCV takes 4 rows of one pixel for a scalar
+            return list(images)
         seed = int(generator.integers(2**63))
         compressed = generator.random() < 0.5
         quality = int(generator.integers(*JPEG_QUALITY, endpoint=True))
