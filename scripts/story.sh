@@ -19,7 +19,7 @@ if [ "${1:-}" = --smoke ]; then
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of steps this small threads wait for each other
 else
   SMOKE='' KNOWN=(--identities 96 --clips 4) CLEAN=(--identities 72 --clips 4) NEW=(--identities 80 --clips 4)
-  BEFORE=300 AFTER=200 QUICKLY=5 SLOWLY=30 TEST=400 EPOCHS=6 AGAIN=6 WINDOWS=2 ITEMS=60
+  BEFORE=300 AFTER=200 QUICKLY=5 SLOWLY=30 TEST=320 EPOCHS=6 AGAIN=6 WINDOWS=2 ITEMS=60
   NETWORK=(--data.image_size 96)
 fi
 cat <<TEXT
