@@ -1,4 +1,4 @@
-"""The people of scripts/story.sh: those who upload pictures, and those who review them.
+"""The people of scripts/story.sh: who waits for the server, who uploads pictures, who reviews them.
 
     traffic.py wait URL v1.1.0
     traffic.py send URL FOLDER --truth truth.csv --requests 100 --seconds 60
@@ -105,19 +105,18 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    zero = commands.add_parser("wait")
-    zero.add_argument("url")
-    zero.add_argument("version")
-    one = commands.add_parser("send")
-    one.add_argument("url")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--requests", type=int, required=True)
-    one.add_argument("--seconds", type=float, default=0.0)
-    one.add_argument("--seed", type=int, default=0)
-    two = commands.add_parser("review")
-    two.add_argument("todo", type=Path)
-    two.add_argument("--out", type=Path, required=True)
-    for each in (one, two):
+    waits, sends = commands.add_parser("wait"), commands.add_parser("send")
+    reviews = commands.add_parser("review")
+    for each in (waits, sends):
+        each.add_argument("url")
+    waits.add_argument("version")
+    sends.add_argument("folder", type=Path)
+    sends.add_argument("--requests", type=int, required=True)
+    sends.add_argument("--seconds", type=float, default=0.0)
+    sends.add_argument("--seed", type=int, default=0)
+    reviews.add_argument("todo", type=Path)
+    reviews.add_argument("--out", type=Path, required=True)
+    for each in (sends, reviews):
         each.add_argument("--truth", type=Path, required=True)
     given = vars(parser.parse_args())
     verbs: dict[str, Callable[..., None]] = {"wait": wait, "send": send, "review": review}
