@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deepfake_lightning.errors import StorageError
 from deepfake_lightning.schemas.version_names import canonical, is_version
+from deepfake_lightning.storage import remove_unfinished
 from deepfake_lightning.temporary import remove_abandoned, temporary_folder
 
 _ARRIVING, _LEAVING = ".registering-", ".deleted-"
@@ -56,6 +57,8 @@ def remove_leftovers(models: Path) -> None:
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
     remove_abandoned(_ARRIVING, models)
+    for folder in (models, models.parent):  # intents to delete, and the index
+        remove_unfinished(folder)
 
 
 def copy_bundle(source: Path, target: Path, names: list[str]) -> None:

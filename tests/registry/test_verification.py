@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -202,6 +203,21 @@ def test_killed_at_any_moment_nothing_is_lost_half_or_double(
     assert registry.bundle(entry.version).digest == entry.digest
     names = {path.name for path in registry.models.iterdir()}
     assert names == registry.index().entries.keys()  # and nothing is left lying about
+
+
+def test_files_that_a_killed_process_was_writing_are_removed(
+    registry: Registry, crop_bundle: Any
+) -> None:
+    registry.models.mkdir(parents=True)
+    left = [
+        registry.models / "..deleting-v1.0.0.json.left.unfinished",
+        registry.root / ".index.json.left.unfinished",
+    ]
+    for path in left:
+        path.touch()
+        os.utime(path, (0, 0))
+    register_bundle(registry, crop_bundle.folder, Wish(part="patch"))
+    assert not any(path.exists() for path in left)
 
 
 @pytest.mark.slow
